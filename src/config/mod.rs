@@ -1,0 +1,1 @@
+//! Configuration: figment layers → raw → validated case.

@@ -1,0 +1,3 @@
+//! Anisotropic eikonal equation on tetrahedra.
+
+pub mod options;

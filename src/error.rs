@@ -1,0 +1,139 @@
+//! Errors that a user can mend: what is wrong, where, and what would be right.
+//!
+//! Every error has an exit code of the interface contract ([`Error::exit_code`]).
+
+use std::path::{Path, PathBuf};
+
+/// Result of anything that input, the system or another rank can make fail.
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+/// What went wrong, in the user's terms.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// A file that cannot be read as what it should be.
+    #[error("{}: {place}: {problem}; {remedy}", path.display())]
+    BadFile {
+        path: PathBuf,
+        /// Line, dataset or element: "line 12", "dataset /mesh/points".
+        place: String,
+        problem: String,
+        /// What would mend it.
+        remedy: String,
+    },
+    /// A configuration value that is unknown, of the wrong type or out of range.
+    #[error("{origin}: {key}: {problem}; {remedy}")]
+    Config {
+        /// File and line, environment variable or `--set`.
+        origin: String,
+        /// Dotted key, `eikonal.precision`.
+        key: String,
+        problem: String,
+        remedy: String,
+    },
+    /// Data that contradicts itself or the physics, wherever it came from.
+    #[error("{what}: {problem}; {remedy}")]
+    BadData {
+        /// The object: "tetrahedron 17", "source 2", "measured times".
+        what: String,
+        problem: String,
+        remedy: String,
+    },
+    /// An input that does not exist.
+    #[error("{}: no such {what}; {remedy}", path.display())]
+    MissingInput {
+        path: PathBuf,
+        what: String,
+        remedy: String,
+    },
+    /// The operating system refused: disk full, no permission.
+    #[error("{}: cannot {action}: {cause}", path.display())]
+    Io {
+        path: PathBuf,
+        action: String,
+        cause: String,
+    },
+    /// The command line contradicts itself (what clap cannot see).
+    #[error("{problem}; {remedy}")]
+    Usage { problem: String, remedy: String },
+    /// Stopped by a signal or the wall-time limit with a checkpoint written.
+    #[error("stopped by {by}: {what_was_kept}; run again with --resume")]
+    Interrupted { by: String, what_was_kept: String },
+    /// The computation left the physical range.
+    #[error("diverged: {problem}; {remedy}")]
+    Diverged { problem: String, remedy: String },
+    /// Something that cannot happen did.
+    #[error("internal error (please report it): {0}")]
+    Bug(String),
+    /// An error of another rank, or this rank's error once all ranks know of it.
+    #[error("{}{message}", if *ranks > 1 { format!("rank {rank}: ") } else { String::new() })]
+    Rank {
+        rank: usize,
+        ranks: usize,
+        exit_code: u8,
+        message: String,
+    },
+}
+
+impl Error {
+    /// Exit code of the process (interface contract).
+    pub fn exit_code(&self) -> u8 {
+        match self {
+            Error::Usage { .. } => 2,
+            Error::BadFile { .. } | Error::Config { .. } | Error::BadData { .. } => 65,
+            Error::MissingInput { .. } => 66,
+            Error::Bug(_) => 70,
+            Error::Io { .. } => 74,
+            Error::Interrupted { .. } => 75,
+            Error::Diverged { .. } => 76,
+            Error::Rank { exit_code, .. } => *exit_code,
+        }
+    }
+
+    /// Error of the file system on `path` while trying to `action` ("write", "create the folder").
+    ///
+    /// A file that is not there becomes [`Error::MissingInput`].
+    pub fn io(path: &Path, action: &str, cause: &std::io::Error) -> Self {
+        if cause.kind() == std::io::ErrorKind::NotFound && action.starts_with("read") {
+            return Error::MissingInput {
+                path: path.to_owned(),
+                what: "file".into(),
+                remedy:
+                    "check the path (paths in a configuration file start at that file's folder)"
+                        .into(),
+            };
+        }
+        Error::Io {
+            path: path.to_owned(),
+            action: action.into(),
+            cause: cause.to_string(),
+        }
+    }
+
+    /// Bad content of a file.
+    pub fn bad_file(
+        path: &Path,
+        place: impl Into<String>,
+        problem: impl Into<String>,
+        remedy: impl Into<String>,
+    ) -> Self {
+        Error::BadFile {
+            path: path.to_owned(),
+            place: place.into(),
+            problem: problem.into(),
+            remedy: remedy.into(),
+        }
+    }
+
+    /// Data that contradicts itself.
+    pub fn bad_data(
+        what: impl Into<String>,
+        problem: impl Into<String>,
+        remedy: impl Into<String>,
+    ) -> Self {
+        Error::BadData {
+            what: what.into(),
+            problem: problem.into(),
+            remedy: remedy.into(),
+        }
+    }
+}

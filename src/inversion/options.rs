@@ -1,0 +1,211 @@
+//! Options of the inversion: section `[inversion]`, with the defaults of the program.
+
+use std::path::PathBuf;
+
+use serde::{Deserialize, Serialize};
+
+/// What the optimiser varies.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Parameter {
+    /// log γ: γ stays positive.
+    #[default]
+    Log,
+    /// γ itself.
+    Gamma,
+}
+
+/// How the next γ is found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Optimizer {
+    #[default]
+    Bfgs,
+    Lbfgs,
+    SteepestDescent,
+    GaussNewton,
+    LevenbergMarquardt,
+}
+
+/// First approximation of the Hessian for BFGS and L-BFGS.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum InitialHessian {
+    /// Multiple of the identity.
+    Identity,
+    /// diag(2 JᵀWJ) of one Jacobian.
+    Diagonal,
+    /// Damped 2 JᵀWJ of one Jacobian.
+    #[default]
+    GaussNewton,
+}
+
+/// How df/dγ is computed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum GradientMode {
+    #[default]
+    Adjoint,
+    Tangent,
+    FiniteDifferences,
+}
+
+/// A dataset of an HDF5 file.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct DatasetRef {
+    pub file: PathBuf,
+    /// Path inside the file; absent: the usual place of what is asked for.
+    pub dataset: Option<String>,
+}
+
+/// Measured times made by the program itself: the forward solution of a given γ.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Twin {
+    /// The γ to be found again, one per domain.
+    pub gamma: Vec<f64>,
+    /// Standard deviation of Gaussian noise on the times, ms.
+    #[serde(default)]
+    pub noise_ms: f64,
+    /// Seed of the noise.
+    #[serde(default)]
+    pub seed: u64,
+}
+
+/// Where times are measured.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum Where {
+    /// "all" vertices or those on the "surface".
+    Named(NamedVertices),
+    /// Vertex numbers from a dataset.
+    Dataset(DatasetRef),
+    /// Points inside tetrahedra (in the unit of `[mesh]`); φ is interpolated.
+    Points { points: Vec<[f64; 3]> },
+}
+
+/// Named sets of vertices.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum NamedVertices {
+    All,
+    Surface,
+}
+
+/// Initial γ: one number for all domains or one per domain.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum GammaInput {
+    Uniform(f64),
+    PerDomain(Vec<f64>),
+}
+
+impl GammaInput {
+    /// One γ per domain; `None` when the list has another length.
+    pub fn expand(&self, domains: usize) -> Option<Vec<f64>> {
+        match self {
+            GammaInput::Uniform(g) => Some(vec![*g; domains]),
+            GammaInput::PerDomain(list) => (list.len() == domains).then(|| list.clone()),
+        }
+    }
+}
+
+/// When to stop: whatever comes first. Zero switches a tolerance off.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct StopOptions {
+    /// Misfit f, ms² (times the weights).
+    pub misfit: f64,
+    /// Largest component of the gradient in the optimised parameter.
+    pub gradient_norm: f64,
+    /// Largest change of the optimised parameter in an iteration.
+    pub step: f64,
+    /// Iterations of the optimiser.
+    pub iterations: usize,
+}
+
+impl Default for StopOptions {
+    fn default() -> Self {
+        Self {
+            misfit: 0.0,
+            gradient_norm: 1e-9,
+            step: 1e-9,
+            iterations: 100,
+        }
+    }
+}
+
+/// Penalties added to the misfit.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Regularisation {
+    /// α of α Σ_k (log γ_k)².
+    pub tikhonov: f64,
+    /// β of β Σ_(k,l) A_kl (log γ_k − log γ_l)², over neighbouring domains, A_kl the share of the
+    /// common faces.
+    pub neighbour_jump: f64,
+}
+
+/// Further starts from random points.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Multistart {
+    /// Number of random starts beside the initial γ.
+    pub starts: usize,
+    /// log γ of a start is uniform within ± this range around log of the initial γ.
+    pub log_range: f64,
+    pub seed: u64,
+}
+
+impl Default for Multistart {
+    fn default() -> Self {
+        Self {
+            starts: 0,
+            log_range: 1.0,
+            seed: 1,
+        }
+    }
+}
+
+/// Section `[inversion]`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct InversionOptions {
+    /// Measured activation times, ms; either this or `twin`.
+    pub measured: Option<DatasetRef>,
+    /// Twin experiment; either this or `measured`.
+    pub twin: Option<Twin>,
+    /// Where times are measured.
+    pub vertices: Where,
+    /// Weights of the measurements; absent: 1.
+    pub weights: Option<DatasetRef>,
+    pub parameter: Parameter,
+    /// First γ; absent: `domains.gamma`.
+    pub initial_gamma: Option<GammaInput>,
+    pub optimizer: Optimizer,
+    pub initial_hessian: InitialHessian,
+    pub gradient: GradientMode,
+    pub stop: StopOptions,
+    pub regularisation: Regularisation,
+    pub multistart: Multistart,
+}
+
+impl Default for InversionOptions {
+    fn default() -> Self {
+        Self {
+            measured: None,
+            twin: None,
+            vertices: Where::Named(NamedVertices::All),
+            weights: None,
+            parameter: Parameter::default(),
+            initial_gamma: None,
+            optimizer: Optimizer::default(),
+            initial_hessian: InitialHessian::default(),
+            gradient: GradientMode::default(),
+            stop: StopOptions::default(),
+            regularisation: Regularisation::default(),
+            multistart: Multistart::default(),
+        }
+    }
+}

@@ -1,0 +1,14 @@
+//! Cardiac electrophysiology on clusters.
+#![deny(unsafe_op_in_unsafe_fn)]
+
+pub mod comm;
+pub mod config;
+pub mod eikonal;
+pub mod error;
+pub mod inversion;
+pub mod io;
+pub mod mesh;
+pub mod partition;
+pub mod run;
+pub mod tensor;
+pub mod units;

@@ -1,0 +1,1 @@
+//! Mesh files: THE list of formats, one file each.

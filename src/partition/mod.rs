@@ -1,0 +1,1 @@
+//! METIS: parts for ranks, material domains.
