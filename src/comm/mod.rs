@@ -5,11 +5,13 @@
 //! the only importer of the crate `mpi`.
 
 mod collective;
+pub mod halo;
 #[cfg(feature = "mpi")]
 pub mod mpi;
 pub mod solo;
 pub mod threads;
 
+pub(crate) use collective::from_bytes;
 pub use collective::{agree, broadcast_json, broadcast_slice, gather_slices, scatter_slices};
 
 /// One rank's view of all ranks. Every method but `rank` and `size` is collective: all ranks call
