@@ -20,6 +20,9 @@ pub trait Real:
     /// Distance from 1 to the next larger number.
     const EPSILON: f64;
 
+    /// Whether numbers of this type carry derivatives.
+    const HAS_DERIVATIVES: bool = false;
+
     /// Nearest number of this type, without derivatives.
     fn from_f64(x: f64) -> Self;
 
@@ -28,6 +31,16 @@ pub trait Real:
 
     /// Square root.
     fn sqrt(self) -> Self;
+
+    /// Largest relative difference of the derivatives (0 without).
+    fn derivative_distance(self, _other: Self) -> f64 {
+        0.0
+    }
+
+    /// The number with value `x` and its own derivatives.
+    fn with_value(self, x: f64) -> Self {
+        Self::from_f64(x)
+    }
 
     /// The smaller of two (the second where they are equal or one is NaN).
     #[inline(always)]

@@ -79,8 +79,8 @@ impl<T: Real> Block<T> {
     #[inline(always)]
     pub fn push_from(&mut self, other: &Self, i: usize) {
         self.push(
-            other.lengths.map(|column| column[i]),
-            other.phi.map(|column| column[i]),
+            std::array::from_fn(|k| other.lengths[k][i]),
+            std::array::from_fn(|k| other.phi[k][i]),
             other.label[i],
             other.limit[i],
         );
@@ -88,7 +88,7 @@ impl<T: Real> Block<T> {
 
     #[inline(always)]
     fn corner(&self, i: usize) -> Corner<T> {
-        let [l12, l13, l23, l14, l24, l34] = [0, 1, 2, 3, 4, 5].map(|k| self.lengths[k][i]);
+        let [l12, l13, l23, l14, l24, l34] = std::array::from_fn(|k| self.lengths[k][i]);
         Corner {
             l12,
             l13,

@@ -86,6 +86,7 @@ impl<const N: usize> Neg for Dual<N> {
 
 impl<const N: usize> Real for Dual<N> {
     const EPSILON: f64 = f64::EPSILON;
+    const HAS_DERIVATIVES: bool = true;
     #[inline(always)]
     fn from_f64(x: f64) -> Self {
         let mut r = [0.0; N];
@@ -100,6 +101,15 @@ impl<const N: usize> Real for Dual<N> {
     fn sqrt(self) -> Self {
         let root = self.0[0].sqrt();
         self.chain(root, 0.5 / root)
+    }
+    fn derivative_distance(self, other: Self) -> f64 {
+        let largest = self.0[1..].iter().fold(1e-300f64, |a, x| a.max(x.abs()));
+        let pairs = self.0[1..].iter().zip(&other.0[1..]);
+        pairs.fold(0.0f64, |d, (a, b)| d.max((a - b).abs())) / largest
+    }
+    fn with_value(mut self, x: f64) -> Self {
+        self.0[0] = x;
+        self
     }
 }
 

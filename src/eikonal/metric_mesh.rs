@@ -117,6 +117,12 @@ impl<T: Real> MetricMesh<T> {
         self.offsets.len() - 1
     }
 
+    /// Position of the first corner of `vertex` in the list of all corners.
+    #[inline(always)]
+    pub fn first_incidence(&self, vertex: u32) -> u32 {
+        self.offsets[vertex as usize]
+    }
+
     /// Corners at `vertex`, in the file's order of tetrahedra.
     #[inline(always)]
     pub fn incidences(&self, vertex: u32) -> &[Incidence] {
@@ -142,7 +148,14 @@ mod tests {
             let name = |i: usize, j: usize| (10 * i.min(j) + i.max(j)) as f64;
             assert_eq!(
                 tet.corner_lengths(c, 1.0),
-                [name(a, b), name(a, d), name(b, d), name(a, c), name(b, c), name(d, c)]
+                [
+                    name(a, b),
+                    name(a, d),
+                    name(b, d),
+                    name(a, c),
+                    name(b, c),
+                    name(d, c)
+                ]
             );
         }
     }

@@ -2,10 +2,16 @@
 
 mod active_list;
 mod block;
+pub mod candidates;
+pub mod canonical;
+pub mod cycles;
+mod cyclic_system;
 pub mod dual;
 pub mod fim;
+pub mod forward;
 pub mod local_solver;
 pub mod metric_mesh;
 pub mod options;
 mod resolve;
 pub mod simd;
+pub mod upwind;

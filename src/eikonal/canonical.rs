@@ -1,0 +1,481 @@
+//! The canonical pass: from the fixed point of the iteration, known to within rounding, to a
+//! solution that is the same to the last bit for any order of updates, with its upwind stencils
+//! and their causal order.
+//!
+//! Vertices are taken in causal order of the candidates' graph (Kahn 1962). Each is computed once:
+//! minimum over its candidates in the file's order, ties to the first. Cycles are solved as a
+//! whole ([`cycles`](super::cycles)). Across ranks the order is worked off as far as each rank
+//! can, then what is new goes to the ghosts, round by round.
+
+use super::candidates::Candidates;
+use super::cycles::{ComponentData, Numbers, strongly_connected};
+use super::metric_mesh::{FACE, MetricMesh};
+use super::upwind::{CausalOrder, Round, SharedCycle, UpwindStencil};
+use crate::comm::halo::{Halo, Traffic};
+use crate::comm::{Communicator, broadcast_slice, from_bytes};
+use crate::error::{Error, Result};
+use crate::real::Real;
+
+/// The problem on one rank.
+pub struct Problem<'a, T> {
+    pub mesh: &'a MetricMesh<T>,
+    pub halo: &'a Halo,
+    pub inv_gamma: &'a [T],
+    /// Onset time of each source held here, by ascending local vertex.
+    pub sources: &'a [(u32, T)],
+    pub numbers: &'a Numbers,
+    pub candidates: &'a Candidates,
+}
+
+/// What the canonical pass adds to the times.
+pub struct Canonical {
+    /// Stencil of each owned vertex.
+    pub stencils: Vec<UpwindStencil>,
+    pub order: CausalOrder,
+    /// Local solves made.
+    pub local_solves: u64,
+    /// Vertices that depend on themselves through others.
+    pub cyclic_vertices: u64,
+}
+
+/// State of a vertex in no cycle.
+const NO_CYCLE: u32 = u32::MAX;
+
+/// Makes `phi` (owned and ghosts) canonical. Collective.
+pub fn canonical<T: Real>(
+    comm: &dyn Communicator,
+    problem: &Problem<T>,
+    phi: &mut [T],
+    traffic: &mut Traffic,
+) -> Result<Canonical> {
+    let mut pass = Pass::new(problem, phi);
+    loop {
+        let start = pass.done;
+        pass.work_off();
+        let mut progress = [(pass.done - start) as u64, pass.unresolved() as u64];
+        comm.sum_u64(&mut progress);
+        let [advanced, unresolved] = progress;
+        let mut shared_cycles = Vec::new();
+        if advanced > 0 || unresolved == 0 {
+            pass.exchange(comm, start, traffic);
+        } else if !pass.cycles_known {
+            pass.find_cycles(comm);
+            continue;
+        } else {
+            shared_cycles = pass.solve_shared_cycles(comm);
+            if shared_cycles.is_empty() {
+                return Err(Error::Bug(format!(
+                    "the causal order ends before {unresolved} vertices"
+                )));
+            }
+        }
+        pass.order.rounds.push(Round {
+            end: pass.done,
+            shared_cycles,
+        });
+        if unresolved == 0 {
+            break;
+        }
+    }
+    let cyclic: usize = pass.order.cycles.iter().map(|range| range.len()).sum();
+    let shared: usize = pass
+        .order
+        .rounds
+        .iter()
+        .flat_map(|round| &round.shared_cycles)
+        .flat_map(|cycle| &cycle.local)
+        .filter(|(_, v)| (*v as usize) < problem.mesh.owned)
+        .count();
+    Ok(Canonical {
+        stencils: pass.stencils,
+        local_solves: pass.local_solves,
+        cyclic_vertices: (cyclic + shared) as u64,
+        order: pass.order,
+    })
+}
+
+struct Pass<'a, 'b, T: Real> {
+    problem: &'a Problem<'a, T>,
+    phi: &'b mut [T],
+    stencils: Vec<UpwindStencil>,
+    /// What is ready is queued at the end of the order; `done` of it is resolved.
+    order: CausalOrder,
+    done: usize,
+    local_solves: u64,
+    /// Candidates' dependencies of each owned vertex that are not resolved yet.
+    waiting: Vec<u32>,
+    resolved: Vec<bool>,
+    /// Owned vertices that depend on vertex u: `dependents[offsets[u]..offsets[u + 1]]`.
+    offsets: Vec<u32>,
+    dependents: Vec<u32>,
+    /// Cycles of this rank alone that wait for nothing.
+    ready_cycles: Vec<u32>,
+    cycles_known: bool,
+    /// Cycle of each owned vertex, [`NO_CYCLE`] for most.
+    cycle_of: Vec<u32>,
+    cycles: Vec<Cycle>,
+}
+
+/// A strongly connected component of the candidates' graph with members here.
+struct Cycle {
+    /// All members, numbers in the file, ascending.
+    members: Vec<u32>,
+    /// Owned members, local.
+    owned: Vec<u32>,
+    /// Dependencies of the owned members on others that are not resolved yet.
+    waiting: u64,
+    solved: bool,
+}
+
+impl Cycle {
+    fn is_local(&self) -> bool {
+        self.owned.len() == self.members.len()
+    }
+}
+
+impl<'a, 'b, T: Real> Pass<'a, 'b, T> {
+    fn new(problem: &'a Problem<'a, T>, phi: &'b mut [T]) -> Self {
+        let (mesh, candidates) = (problem.mesh, problem.candidates);
+        let (owned, vertices) = (mesh.owned as u32, mesh.vertex_count());
+        let mut offsets = vec![0u32; vertices + 1];
+        let mut waiting = vec![0u32; mesh.owned];
+        for v in 0..owned {
+            for u in candidates.at(v).iter().flat_map(|c| c.upwind(mesh)) {
+                offsets[u as usize + 1] += 1;
+                waiting[v as usize] += 1;
+            }
+        }
+        for v in 0..vertices {
+            offsets[v + 1] += offsets[v];
+        }
+        let mut next = offsets.clone();
+        let mut dependents = vec![0; offsets[vertices] as usize];
+        for v in 0..owned {
+            for u in candidates.at(v).iter().flat_map(|c| c.upwind(mesh)) {
+                let slot = &mut next[u as usize];
+                dependents[*slot as usize] = v;
+                *slot += 1;
+            }
+        }
+        Self {
+            phi,
+            stencils: vec![UpwindStencil::fixed(); mesh.owned],
+            order: CausalOrder {
+                vertices: (0..owned).filter(|v| waiting[*v as usize] == 0).collect(),
+                ..CausalOrder::default()
+            },
+            done: 0,
+            local_solves: 0,
+            ready_cycles: Vec::new(),
+            resolved: vec![false; vertices],
+            waiting,
+            offsets,
+            dependents,
+            cycles_known: false,
+            cycle_of: Vec::new(),
+            cycles: Vec::new(),
+            problem,
+        }
+    }
+
+    /// Owned vertices still to come.
+    fn unresolved(&self) -> usize {
+        self.problem.mesh.owned - self.done
+    }
+
+    /// Onset time, if `v` is a source.
+    fn onset(&self, v: u32) -> Option<T> {
+        let sources = self.problem.sources;
+        let i = sources.binary_search_by_key(&v, |(u, _)| *u).ok()?;
+        Some(sources[i].1)
+    }
+
+    /// Resolves what is ready, and what becomes ready by that.
+    fn work_off(&mut self) {
+        loop {
+            while let Some(&v) = self.order.vertices.get(self.done) {
+                self.done += 1;
+                self.phi[v as usize] = self.compute(v);
+                self.resolve(v, NO_CYCLE);
+            }
+            let Some(cycle) = self.ready_cycles.pop() else {
+                return;
+            };
+            self.solve_local_cycle(cycle);
+        }
+    }
+
+    /// Minimum over the candidates of `v`, in the file's order, ties to the first; remembers the
+    /// winner's stencil.
+    fn compute(&mut self, v: u32) -> T {
+        let Problem {
+            mesh,
+            inv_gamma,
+            candidates,
+            ..
+        } = *self.problem;
+        let infinity = T::from_f64(f64::INFINITY);
+        let mut time = self.onset(v).unwrap_or(infinity);
+        for candidate in candidates.at(v) {
+            let solution = candidate.solve(mesh, inv_gamma, self.phi);
+            self.local_solves += 1;
+            if solution.phi < time {
+                time = solution.phi;
+                let t = candidate.tetrahedron();
+                self.stencils[v as usize] = UpwindStencil {
+                    vertices: FACE[candidate.corner()].map(|i| mesh.tetrahedra[t].vertices[i]),
+                    tetrahedron: t as u32,
+                    lambda: solution.lambda.map(T::value),
+                    s: solution.s.value(),
+                };
+            }
+        }
+        time
+    }
+
+    /// Tells the dependents that `u`, a member of `cycle`, is resolved.
+    fn resolve(&mut self, u: u32, cycle: u32) {
+        self.resolved[u as usize] = true;
+        for i in self.offsets[u as usize]..self.offsets[u as usize + 1] {
+            let v = self.dependents[i as usize];
+            self.waiting[v as usize] -= 1;
+            let c = self.cycle_of.get(v as usize).copied().unwrap_or(NO_CYCLE);
+            if c == NO_CYCLE {
+                if self.waiting[v as usize] == 0 {
+                    self.order.vertices.push(v);
+                }
+            } else if c != cycle {
+                let downstream = &mut self.cycles[c as usize];
+                downstream.waiting -= 1;
+                if downstream.waiting == 0 && downstream.is_local() {
+                    self.ready_cycles.push(c);
+                }
+            }
+        }
+    }
+
+    /// Sends the vertices resolved in this round to the ranks that hold them as ghosts.
+    fn exchange(&mut self, comm: &dyn Communicator, start: usize, traffic: &mut Traffic) {
+        if comm.size() == 1 {
+            return;
+        }
+        let new = self.order.vertices[start..self.done].to_vec();
+        let values: Vec<T> = new.iter().map(|v| self.phi[*v as usize]).collect();
+        let mut received = Vec::new();
+        self.problem
+            .halo
+            .update(comm, &new, &values, 1, traffic, |ghost, time| {
+                received.push((ghost, time[0]));
+            });
+        for (ghost, time) in received {
+            self.phi[ghost as usize] = time;
+            self.resolve(ghost, NO_CYCLE);
+        }
+    }
+
+    /// Finds the cycles among what waits, on rank 0 for all. Collective.
+    fn find_cycles(&mut self, comm: &dyn Communicator) {
+        self.cycles_known = true;
+        let numbers = &self.problem.numbers.vertices;
+        let mut edges: Vec<u32> = Vec::new();
+        for v in 0..self.problem.mesh.owned as u32 {
+            if self.waiting[v as usize] == 0 {
+                continue;
+            }
+            let mut upwind: Vec<u32> = self
+                .problem
+                .candidates
+                .at(v)
+                .iter()
+                .flat_map(|c| c.upwind(self.problem.mesh))
+                .filter(|u| !self.resolved[*u as usize])
+                .map(|u| numbers[u as usize])
+                .collect();
+            upwind.sort_unstable();
+            upwind.dedup();
+            edges.extend([numbers[v as usize], upwind.len() as u32]);
+            edges.extend(upwind);
+        }
+        let mut graph = Vec::new();
+        for bytes in comm.gather(0, bytemuck::cast_slice(&edges)) {
+            let edges: Vec<u32> = from_bytes(&bytes);
+            let mut rest = &edges[..];
+            while let [v, count, more @ ..] = rest {
+                let (upwind, after) = more.split_at(*count as usize);
+                graph.push((*v, upwind.to_vec()));
+                rest = after;
+            }
+        }
+        let mut flat: Vec<u32> = strongly_connected(&mut graph)
+            .into_iter()
+            .flat_map(|members| std::iter::once(members.len() as u32).chain(members))
+            .collect();
+        broadcast_slice(comm, 0, &mut flat);
+        self.register_cycles(&flat);
+    }
+
+    /// Takes up the cycles (lengths and members) that all ranks agreed on.
+    fn register_cycles(&mut self, flat: &[u32]) {
+        let owned = self.problem.mesh.owned;
+        let mut by_number: Vec<(u32, u32)> = (0u32..)
+            .zip(&self.problem.numbers.vertices[..owned])
+            .filter(|(v, _)| self.waiting[*v as usize] > 0)
+            .map(|(v, number)| (*number, v))
+            .collect();
+        by_number.sort_unstable();
+        self.cycle_of = vec![NO_CYCLE; owned];
+        let mut rest = flat;
+        while let [count, more @ ..] = rest {
+            let (members, after) = more.split_at(*count as usize);
+            rest = after;
+            let here: Vec<u32> = members
+                .iter()
+                .filter_map(|m| {
+                    by_number
+                        .binary_search_by_key(m, |(number, _)| *number)
+                        .ok()
+                })
+                .map(|i| by_number[i].1)
+                .collect();
+            for v in &here {
+                self.cycle_of[*v as usize] = self.cycles.len() as u32;
+            }
+            self.cycles.push(Cycle {
+                members: members.to_vec(),
+                owned: here,
+                waiting: 0,
+                solved: false,
+            });
+        }
+        let numbers = &self.problem.numbers.vertices;
+        for cycle in &mut self.cycles {
+            for v in &cycle.owned {
+                cycle.waiting += self
+                    .problem
+                    .candidates
+                    .at(*v)
+                    .iter()
+                    .flat_map(|c| c.upwind(self.problem.mesh))
+                    .filter(|u| {
+                        !self.resolved[*u as usize]
+                            && cycle.members.binary_search(&numbers[*u as usize]).is_err()
+                    })
+                    .count() as u64;
+            }
+        }
+        self.ready_cycles = (0u32..)
+            .zip(&self.cycles)
+            .filter_map(|(c, cycle)| (cycle.is_local() && cycle.waiting == 0).then_some(c))
+            .collect();
+    }
+
+    /// The data of the owned members of cycle `c`.
+    fn collect_cycle(&self, c: u32, data: &mut ComponentData<T>) {
+        for &v in &self.cycles[c as usize].owned {
+            let Problem {
+                mesh,
+                inv_gamma,
+                candidates,
+                numbers,
+                ..
+            } = *self.problem;
+            let onset = self.onset(v);
+            data.add(c, v, mesh, inv_gamma, self.phi, candidates, onset, numbers);
+        }
+    }
+
+    fn solve_local_cycle(&mut self, c: u32) {
+        let mut data = ComponentData::default();
+        self.collect_cycle(c, &mut data);
+        // Members ascend in the file's numbering, as the times do.
+        for (v, (_, time)) in self.cycles[c as usize].owned.iter().zip(data.solve()) {
+            self.phi[*v as usize] = time;
+        }
+        let start = self.done;
+        self.close_cycle(c);
+        self.order.cycles.push(start..self.done);
+        for v in self.cycles[c as usize].owned.clone() {
+            self.resolve(v, c);
+        }
+    }
+
+    /// Queues the owned members of a solved cycle, whose times are known, with their stencils.
+    fn close_cycle(&mut self, c: u32) {
+        self.cycles[c as usize].solved = true;
+        for v in self.cycles[c as usize].owned.clone() {
+            // The time itself stays as the cycle's fixed point has it.
+            self.compute(v);
+            self.order.vertices.push(v);
+            self.done += 1;
+        }
+    }
+
+    /// Solves, on rank 0, the cycles across ranks that wait for nothing else. Collective.
+    fn solve_shared_cycles(&mut self, comm: &dyn Communicator) -> Vec<SharedCycle> {
+        let mut waiting: Vec<u64> = self.cycles.iter().map(|cycle| cycle.waiting).collect();
+        // A cycle that lives on one rank, this or another, is that rank's own.
+        let mut own: Vec<u64> = self
+            .cycles
+            .iter()
+            .map(|cycle| u64::from(cycle.is_local()))
+            .collect();
+        comm.sum_u64(&mut waiting);
+        comm.sum_u64(&mut own);
+        let ready: Vec<u32> = (0u32..)
+            .zip(&self.cycles)
+            .filter(|(c, cycle)| {
+                !cycle.solved && waiting[*c as usize] == 0 && own[*c as usize] == 0
+            })
+            .map(|(c, _)| c)
+            .collect();
+        let mut data = ComponentData::default();
+        for &c in &ready {
+            self.collect_cycle(c, &mut data);
+        }
+        let mut all = ComponentData::<T>::default();
+        for bytes in comm.gather(0, &data.encode()) {
+            all.extend_from(&bytes);
+        }
+        let (mut names, mut times): (Vec<u32>, Vec<T>) = all.solve().into_iter().unzip();
+        broadcast_slice(comm, 0, &mut names);
+        broadcast_slice(comm, 0, &mut times);
+
+        let mut held: Vec<(u32, u32)> = (0u32..)
+            .zip(&self.problem.numbers.vertices)
+            .map(|(v, number)| (*number, v))
+            .collect();
+        held.sort_unstable();
+        let local = |name: u32| {
+            let i = held
+                .binary_search_by_key(&name, |(number, _)| *number)
+                .ok()?;
+            Some(held[i].1)
+        };
+        for (name, time) in names.iter().zip(&times) {
+            if let Some(v) = local(*name) {
+                self.phi[v as usize] = *time;
+            }
+        }
+        let shared: Vec<SharedCycle> = ready
+            .iter()
+            .map(|c| {
+                let members = self.cycles[*c as usize].members.clone();
+                let local = (0u32..)
+                    .zip(&members)
+                    .filter_map(|(i, m)| Some((i, local(*m)?)))
+                    .collect();
+                SharedCycle { members, local }
+            })
+            .collect();
+        // All members are queued before anything downstream of them.
+        for c in &ready {
+            self.close_cycle(*c);
+        }
+        for (c, cycle) in ready.iter().zip(&shared) {
+            for (_, v) in &cycle.local {
+                self.resolve(*v, *c);
+            }
+        }
+        shared
+    }
+}

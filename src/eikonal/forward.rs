@@ -1,0 +1,206 @@
+//! Forward solution on all ranks: iteration to the fixed point, then the canonical pass.
+
+use super::candidates;
+use super::canonical::{Problem, canonical};
+use super::cycles::Numbers;
+use super::fim::{self, Patience};
+use super::metric_mesh::{MetricMesh, Tetrahedron};
+use super::upwind::{CausalOrder, UpwindStencil};
+use crate::comm::halo::{Halo, Traffic};
+use crate::comm::{Communicator, agree};
+use crate::error::{Error, Result};
+use crate::partition::local_mesh::LocalMesh;
+use crate::real::Real;
+
+/// Width of a bucket as a share of the mean travel time along an edge (measured: narrower costs
+/// batches, wider costs local solves; flat between 0.15 and 0.35).
+const WIDTH_PER_EDGE: f64 = 0.25;
+
+/// Times that put-off falls are settled by the canonical pass before patience is unlimited.
+const MOST_RESTARTS: usize = 30;
+
+/// A source: where and when a wave starts.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Source {
+    /// Vertex, number in the file.
+    pub vertex: u32,
+    /// Onset time, ms.
+    pub time: f64,
+}
+
+/// What a forward solution took, on this rank.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct ForwardCounters {
+    /// Local solves of the iteration.
+    pub local_solves: u64,
+    /// Local solves of the canonical pass.
+    pub canonical_solves: u64,
+    pub vertex_updates: u64,
+    /// Restarts of the iteration after cycles were solved.
+    pub restarts: u64,
+    /// Vertices in cycles of the upwind graph.
+    pub cyclic_vertices: u64,
+    pub traffic: Traffic,
+}
+
+/// The eikonal problem on one rank, for any γ.
+pub struct Eikonal<T: Real> {
+    pub mesh: MetricMesh<T>,
+    pub halo: Halo,
+    pub numbers: Numbers,
+    /// Sources held here (ghosts included), by ascending local vertex; one per vertex.
+    sources: Vec<(u32, T)>,
+    /// Earliest onset on all ranks, ms.
+    origin: f64,
+    /// Mean travel time along an edge for γ = 1 on all ranks, ms.
+    mean_edge: f64,
+    bucket_width: Option<f64>,
+}
+
+/// Activation times with their upwind stencils.
+pub struct Solution<T> {
+    /// Time of each owned vertex and ghost, ms; +∞ where no source reaches.
+    pub phi: Vec<T>,
+    /// Stencil of each owned vertex.
+    pub stencils: Vec<UpwindStencil>,
+    pub order: CausalOrder,
+    pub counters: ForwardCounters,
+}
+
+impl<T: Real> Eikonal<T> {
+    /// Problem on this rank's part of the mesh. Collective.
+    ///
+    /// Where a vertex is named twice among the sources, the earlier onset counts.
+    pub fn new(
+        comm: &dyn Communicator,
+        local: &LocalMesh,
+        sources: &[Source],
+        bucket_width: Option<f64>,
+    ) -> Result<Self> {
+        let size = agree(comm, check_size(local.tetrahedra.len()));
+        size?;
+        let mut file_order: Vec<u32> = (0..local.tetrahedra.len() as u32).collect();
+        file_order.sort_unstable_by_key(|t| local.global_tetrahedra[*t as usize]);
+        let tetrahedra = local
+            .tetrahedra
+            .iter()
+            .zip(&local.lengths)
+            .map(|(vertices, lengths)| Tetrahedron {
+                vertices: *vertices,
+                lengths: lengths.map(T::from_f64),
+            })
+            .collect();
+        let mesh = MetricMesh::new(
+            local.owned,
+            local.points.len(),
+            tetrahedra,
+            local.domains.clone(),
+            file_order.into_iter(),
+        );
+        let mut numbers: Vec<(u32, u32)> = local.global_vertices.iter().copied().zip(0..).collect();
+        numbers.sort_unstable();
+        let mut here: Vec<(u32, f64)> = sources
+            .iter()
+            .filter_map(|source| {
+                let i = numbers.binary_search_by_key(&source.vertex, |n| n.0).ok()?;
+                Some((numbers[i].1, source.time))
+            })
+            .collect();
+        here.sort_by(|a, b| a.0.cmp(&b.0).then(a.1.total_cmp(&b.1)));
+        here.dedup_by_key(|(v, _)| *v);
+        // An exact sum: the bucket width, if not the result, should be the same on all machines.
+        let (mut edges, mut count) = (0.0, 0);
+        for lengths in &local.lengths {
+            edges += lengths.iter().map(|l| l.sqrt()).sum::<f64>();
+            count += 6;
+        }
+        let mut totals = [edges, f64::from(count)];
+        comm.sum_f64(&mut totals);
+        Ok(Self {
+            mesh,
+            halo: local.halo.clone(),
+            numbers: Numbers {
+                vertices: local.global_vertices.clone(),
+                tetrahedra: local.global_tetrahedra.clone(),
+            },
+            sources: here
+                .into_iter()
+                .map(|(v, time)| (v, T::from_f64(time)))
+                .collect(),
+            origin: sources.iter().map(|s| s.time).fold(f64::INFINITY, f64::min),
+            mean_edge: totals[0] / totals[1].max(1.0),
+            bucket_width,
+        })
+    }
+
+    /// Solves sqrt(∇φᵀ γ M ∇φ) = 1 for one γ per domain. Collective.
+    ///
+    /// The result is the same to the last bit for any number of ranks and threads.
+    pub fn solve(&self, comm: &dyn Communicator, gamma: &[T]) -> Result<Solution<T>> {
+        let inv_gamma: Vec<T> = gamma.iter().map(|g| T::from_f64(1.0) / *g).collect();
+        let slowest = gamma.iter().map(|g| g.value()).fold(0.0, f64::max);
+        let width = self
+            .bucket_width
+            .unwrap_or(WIDTH_PER_EDGE * self.mean_edge / slowest.sqrt());
+        let mut counters = ForwardCounters::default();
+        let mut phi = vec![T::from_f64(f64::INFINITY); self.mesh.vertex_count()];
+        for (v, time) in &self.sources {
+            phi[*v as usize] = *time;
+        }
+        for restart in 0..=MOST_RESTARTS {
+            let patience = if restart < MOST_RESTARTS {
+                Patience::Limited
+            } else {
+                Patience::Unlimited
+            };
+            let fim = fim::solve(
+                comm,
+                &self.halo,
+                &self.mesh,
+                &inv_gamma,
+                &mut phi,
+                self.origin,
+                width,
+                patience,
+                &mut counters.traffic,
+            );
+            counters.local_solves += fim.local_solves;
+            counters.vertex_updates += fim.vertex_updates;
+            let mut put_off = [fim.put_off];
+            comm.sum_u64(&mut put_off);
+            let found = candidates::find(&self.mesh, &inv_gamma, &phi);
+            let problem = Problem {
+                mesh: &self.mesh,
+                halo: &self.halo,
+                inv_gamma: &inv_gamma,
+                sources: &self.sources,
+                numbers: &self.numbers,
+                candidates: &found,
+            };
+            let pass = canonical(comm, &problem, &mut phi, &mut counters.traffic)?;
+            counters.canonical_solves += found.local_solves + pass.local_solves;
+            if put_off[0] == 0 {
+                counters.cyclic_vertices = pass.cyclic_vertices;
+                return Ok(Solution {
+                    phi,
+                    stencils: pass.stencils,
+                    order: pass.order,
+                    counters,
+                });
+            }
+            counters.restarts += 1;
+        }
+        Err(Error::Bug("the iteration put off falls without end".into()))
+    }
+}
+
+fn check_size(tetrahedra: usize) -> Result<()> {
+    if tetrahedra < candidates::MOST_TETRAHEDRA {
+        return Ok(());
+    }
+    Err(Error::bad_data(
+        "mesh",
+        format!("{tetrahedra} tetrahedra on one rank, more than its 32-bit lists can number"),
+        "use more ranks",
+    ))
+}

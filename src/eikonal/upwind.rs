@@ -1,0 +1,73 @@
+//! The upwind stencils of a solution and their causal order: all that derivatives need.
+
+/// Winning tetrahedron, λ and s of one vertex.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct UpwindStencil {
+    /// Local vertices of the face.
+    pub vertices: [u32; 3],
+    /// Local tetrahedron; [`UpwindStencil::NONE`] at sources and where no source reaches.
+    pub tetrahedron: u32,
+    /// Weights of the face's vertices, in the simplex.
+    pub lambda: [f64; 3],
+    /// Travel time from the foot point, ms.
+    pub s: f64,
+}
+
+impl UpwindStencil {
+    /// No tetrahedron wins here.
+    pub const NONE: u32 = u32::MAX;
+
+    /// A vertex whose time does not depend on others.
+    pub fn fixed() -> Self {
+        Self {
+            vertices: [0; 3],
+            tetrahedron: Self::NONE,
+            lambda: [0.0; 3],
+            s: 0.0,
+        }
+    }
+
+    /// Whether the time depends on nothing: a source, or not reached.
+    #[inline(always)]
+    pub fn is_fixed(&self) -> bool {
+        self.tetrahedron == Self::NONE
+    }
+
+    /// Upwind vertices with their weights, λ > 0.
+    #[inline(always)]
+    pub fn upwind(&self) -> impl Iterator<Item = (u32, f64)> {
+        self.vertices
+            .into_iter()
+            .zip(self.lambda)
+            .filter(|(_, lambda)| *lambda > 0.0)
+    }
+}
+
+/// Owned vertices in causal order, by rounds with a halo exchange after each.
+#[derive(Debug, Clone, Default)]
+pub struct CausalOrder {
+    /// Every owned vertex that has a stencil, upwind before downwind.
+    pub vertices: Vec<u32>,
+    /// Ranges of `vertices` whose members depend on each other in circles, ascending.
+    pub cycles: Vec<std::ops::Range<usize>>,
+    pub rounds: Vec<Round>,
+}
+
+/// What a rank can do between two exchanges.
+#[derive(Debug, Clone, Default)]
+pub struct Round {
+    /// End of this round in [`CausalOrder::vertices`].
+    pub end: usize,
+    /// Cycles with members on several ranks, solved together at the end of the round (the same
+    /// list on all ranks).
+    pub shared_cycles: Vec<SharedCycle>,
+}
+
+/// A cycle with members on several ranks.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SharedCycle {
+    /// All members, numbers in the file, ascending.
+    pub members: Vec<u32>,
+    /// (position in `members`, local vertex) of those that this rank holds, ghosts included.
+    pub local: Vec<(u32, u32)>,
+}
