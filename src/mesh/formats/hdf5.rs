@@ -188,7 +188,7 @@ fn read_fields(root: &Group, path: &Path, mesh: &mut TetMesh) -> Result<()> {
 }
 
 /// A dataset to read, with its place for errors.
-struct Source<'a> {
+pub struct Source<'a> {
     dataset: Dataset,
     shape: Vec<usize>,
     kind: TypeDescriptor,
@@ -198,7 +198,7 @@ struct Source<'a> {
 
 impl<'a> Source<'a> {
     /// `None` where the group has no such name.
-    fn open(group: &Group, parent: &str, name: &str, path: &'a Path) -> Result<Option<Self>> {
+    pub fn open(group: &Group, parent: &str, name: &str, path: &'a Path) -> Result<Option<Self>> {
         let place = format!("{parent}/{name}");
         if !group.link_exists(name) {
             return Ok(None);
@@ -291,7 +291,12 @@ impl<'a> Source<'a> {
             .map_err(|e| self.bad(reason(&e), "the file may be truncated; copy it again"))
     }
 
-    fn floats<const C: usize>(&self, rows: Option<(usize, &str)>) -> Result<Vec<[f64; C]>> {
+    /// Lengths along each dimension.
+    pub fn shape(&self) -> &[usize] {
+        &self.shape
+    }
+
+    pub fn floats<const C: usize>(&self, rows: Option<(usize, &str)>) -> Result<Vec<[f64; C]>> {
         let rows = self.rows::<C>(rows)?;
         self.holds(rows.saturating_mul(C))?;
         let mut values = vec![[0.0; C]; rows];
@@ -299,7 +304,7 @@ impl<'a> Source<'a> {
         Ok(values)
     }
 
-    fn all_floats(&self, numbers: usize) -> Result<Vec<f64>> {
+    pub fn all_floats(&self, numbers: usize) -> Result<Vec<f64>> {
         self.holds(numbers)?;
         let mut values = vec![0.0; numbers];
         self.fill(&mut values)?;
@@ -307,7 +312,7 @@ impl<'a> Source<'a> {
     }
 
     /// Integers without HDF5's silent clamping of what does not fit.
-    fn integers<T, const C: usize>(&self, rows: Option<(usize, &str)>) -> Result<Vec<[T; C]>>
+    pub fn integers<T, const C: usize>(&self, rows: Option<(usize, &str)>) -> Result<Vec<[T; C]>>
     where
         T: H5Type + Copy + Default + TryFrom<i128>,
     {

@@ -14,7 +14,7 @@ use crate::units::LengthUnit;
 mod hdf5;
 mod replace;
 
-pub use hdf5::{read_group, write_group};
+pub use hdf5::{Source as Hdf5Source, read_group, write_group};
 pub use replace::replace;
 
 /// THE list of mesh formats.
