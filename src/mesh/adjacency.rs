@@ -57,7 +57,11 @@ pub(super) fn check_counts(vertex_count: usize, tetrahedra: &[[u32; 4]]) -> Resu
         return Err(Error::bad_data(
             "mesh",
             format!("{vertex_count} points and {} tetrahedra", tetrahedra.len()),
-            format!("32-bit numbers hold {} points and {} tetrahedra", u32::MAX, u32::MAX / 4),
+            format!(
+                "32-bit numbers hold {} points and {} tetrahedra",
+                u32::MAX,
+                u32::MAX / 4
+            ),
         ));
     }
     let beyond = |t: &[u32; 4]| t.iter().any(|&v| v as usize >= vertex_count);
