@@ -21,7 +21,7 @@ mod replace;
 mod vtu;
 
 pub use fibres::attach_fibres;
-pub use hdf5::{read_group, write_group};
+pub use hdf5::{create_file, read_group, write_group};
 pub use replace::replace;
 
 /// THE list of mesh formats.
