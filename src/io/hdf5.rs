@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use hdf5::types::VarLenUnicode;
+use hdf5::types::{FixedUnicode, VarLenUnicode};
 use hdf5::{File, H5Type, Location};
 
 use super::atomic::Partial;
@@ -29,7 +29,7 @@ impl ResultFile {
     pub fn create(path: &Path) -> Result<Self> {
         // Created by the system first, whose reason for a refusal is the clearer one.
         let (partial, _) = Partial::create(path)?;
-        let file = File::create(partial.beside()).map_err(|e| write_error(path, &e))?;
+        let file = formats::create_file(partial.beside()).map_err(|e| write_error(path, &e))?;
         Ok(Self {
             file: Some(file),
             partial,
@@ -105,7 +105,7 @@ impl ResultFile {
             unit,
         )?;
         // Tells a reader of the mesh what the values lie on.
-        self.text(dataset, "on", centre.name())
+        self.short_text(dataset, "on", centre.name())
     }
 
     /// Writes an array of `shape` to `dataset` ("/gradient/gamma"), making the groups above it and
@@ -143,7 +143,7 @@ impl ResultFile {
         if !values.is_empty() {
             created.write_raw(values).map_err(failed)?;
         }
-        self.text(dataset, "unit", unit)
+        self.short_text(dataset, "unit", unit)
     }
 
     /// Writes a text attribute of `object` ("/" for the file, or a group or dataset in it).
@@ -186,6 +186,15 @@ impl ResultFile {
     fn file(&self) -> Result<&File> {
         let closed = || Error::Bug("result file used after its end".into());
         self.file.as_ref().ok_or_else(closed)
+    }
+
+    /// Text that reading a mesh depends on: of fixed length, since HDF5 keeps texts of variable
+    /// length in a heap without checksums and may crash where that is damaged.
+    fn short_text(&self, dataset: &str, name: &str, text: &str) -> Result<()> {
+        match text.parse::<FixedUnicode<32>>() {
+            Ok(fixed) => self.attribute(dataset, name, &fixed),
+            Err(_) => self.text(dataset, name, text),
+        }
     }
 
     fn attribute<T: H5Type>(&self, object: &str, name: &str, value: &T) -> Result<()> {

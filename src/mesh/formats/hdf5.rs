@@ -15,7 +15,7 @@
 
 use std::path::Path;
 
-use hdf5::types::{TypeDescriptor, VarLenAscii, VarLenUnicode};
+use hdf5::types::{FixedAscii, FixedUnicode, TypeDescriptor, VarLenAscii, VarLenUnicode};
 use hdf5::{Dataset, File, Group, H5Type};
 
 use super::{FileMesh, MeshFormat, replace};
@@ -52,7 +52,7 @@ impl MeshFormat for Hdf5 {
 
     fn write(&self, mesh: &TetMesh, path: &Path) -> Result<()> {
         replace(path, |beside| {
-            let file = File::create(beside).map_err(|e| write_error(path, &e))?;
+            let file = create_file(beside).map_err(|e| write_error(path, &e))?;
             write_group(mesh, &file, path)?;
             file.close().map_err(|e| write_error(path, &e))
         })
@@ -75,6 +75,12 @@ fn write_error(path: &Path, e: &hdf5::Error) -> Error {
         action: "write".into(),
         cause: reason(e),
     }
+}
+
+/// A new HDF5 file with the layout of HDF5 1.10, whose metadata carry checksums: the library then
+/// notices damage, where it may crash on damaged metadata of older layouts.
+pub fn create_file(path: &Path) -> hdf5::Result<File> {
+    (File::with_options().with_fapl(|access| access.libver_v110())).create(path)
 }
 
 /// Reads `/mesh` and `/fields` of an open file; `path` names it in errors.
@@ -384,15 +390,11 @@ impl<'a> Source<'a> {
                 s.as_bytes().to_vec()
             }
             TypeDescriptor::FixedAscii(_) => {
-                let s = attribute
-                    .read_scalar::<hdf5::types::FixedAscii<64>>()
-                    .ok()?;
+                let s = attribute.read_scalar::<FixedAscii<64>>().ok()?;
                 s.as_bytes().to_vec()
             }
             TypeDescriptor::FixedUnicode(_) => {
-                let s = attribute
-                    .read_scalar::<hdf5::types::FixedUnicode<64>>()
-                    .ok()?;
+                let s = attribute.read_scalar::<FixedUnicode<64>>().ok()?;
                 s.as_bytes().to_vec()
             }
             _ => return None,
@@ -529,12 +531,12 @@ impl Target<'_> {
     }
 }
 
+/// Text of fixed length: variable length would lie in a heap without checksums.
 fn put_text(dataset: &Dataset, name: &str, text: &str) -> hdf5::Result<()> {
-    let text: VarLenUnicode = text
-        .parse()
-        .map_err(|_| hdf5::Error::from("text with a zero byte"))?;
+    let text = FixedAscii::<16>::from_ascii(text)
+        .map_err(|e| hdf5::Error::from(format!("attribute {name}: {e}")))?;
     dataset
-        .new_attr::<VarLenUnicode>()
+        .new_attr::<FixedAscii<16>>()
         .create(name)?
         .write_scalar(&text)
 }

@@ -11,14 +11,22 @@ use crate::error::{Error, Result};
 use crate::tensor::Vec3;
 use crate::units::LengthUnit;
 
+mod carp;
+mod fibres;
+mod grid;
 mod hdf5;
+mod legacy_vtk;
+mod numbers;
 mod replace;
+mod vtu;
 
-pub use hdf5::{Source as Hdf5Source, read_group, write_group};
+pub use fibres::attach_fibres;
+pub use hdf5::{Source as Hdf5Source, create_file, read_group, write_group};
 pub use replace::replace;
 
 /// THE list of mesh formats.
-pub static FORMATS: &[&dyn MeshFormat] = &[&hdf5::Hdf5];
+pub static FORMATS: &[&dyn MeshFormat] =
+    &[&hdf5::Hdf5, &vtu::Vtu, &legacy_vtk::LegacyVtk, &carp::Carp];
 
 /// A kind of mesh file.
 pub trait MeshFormat: Sync {
