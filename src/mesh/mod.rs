@@ -1,7 +1,10 @@
 //! Tetrahedral meshes: storage, formats, quality, generators. Knows no solver.
 
+pub mod adjacency;
 pub mod formats;
 pub mod generate;
+pub mod surface;
 mod tet_mesh;
 
+pub use adjacency::{Components, VertexTetrahedra};
 pub use tet_mesh::{Field, TetMesh};

@@ -1,0 +1,133 @@
+#!/usr/bin/env python3
+"""Opens the result files of a folder with other programs and compares what they read.
+
+    python3 scripts/check_results.py DIR
+
+Every .h5 file is opened with h5py, every .xdmf file with VTK's own reader (meshio where the wheel
+vtk is not installed). Prints a line per file; exit code 1 if anything is wrong.
+"""
+import pathlib
+import sys
+
+import h5py
+import numpy as np
+
+try:
+    from vtkmodules.util.numpy_support import vtk_to_numpy
+    from vtkmodules.vtkCommonCore import vtkObject
+    from vtkmodules.vtkIOXdmf2 import vtkXdmfReader
+except ImportError:
+    vtkXdmfReader = None
+
+# Rows of a dataset of /mesh: of points (n) or tetrahedra (m), and their columns.
+MESH = {
+    "points": ("n", 3), "tetrahedra": ("m", 4), "tags": ("m",), "fibres": ("m", 3), "sheets": ("m", 3),
+    "velocity_tensor": ("m", 6), "domains": ("m",), "parts": ("n",),
+}
+# Place of xx xy xz yy yz zz in a full 3×3 matrix, row by row.
+FULL = [0, 1, 2, 1, 3, 4, 2, 4, 5]
+
+
+def check_hdf5(path):
+    """Reads every dataset; returns what the file holds and what is wrong with it."""
+    wrong, arrays = [], {}
+    with h5py.File(path) as file:
+
+        def visit(name, item):
+            if isinstance(item, h5py.Dataset):
+                arrays["/" + name] = item[()]
+                if "unit" not in item.attrs and not name.startswith("fields/"):
+                    wrong.append(f"/{name} has no unit")
+
+        file.visititems(visit)
+    if "/mesh/points" in arrays and "/mesh/tetrahedra" in arrays:
+        counts = {"n": len(arrays["/mesh/points"]), "m": len(arrays["/mesh/tetrahedra"])}
+        for name, shape in MESH.items():
+            array = arrays.get("/mesh/" + name)
+            expected = tuple(counts.get(s, s) for s in shape)
+            if array is not None and array.shape != expected:
+                wrong.append(f"/mesh/{name} has the shape {array.shape}, expected {expected}")
+        if arrays["/mesh/tetrahedra"].max(initial=0) >= max(counts["n"], 1):
+            wrong.append("/mesh/tetrahedra names a point that does not exist")
+        for name, array in arrays.items():
+            if name.startswith("/fields/") and len(array) not in counts.values():
+                wrong.append(f"{name} has {len(array)} rows for {counts['n']} points and {counts['m']} tetrahedra")
+    return f"{len(arrays)} datasets", wrong
+
+
+def read_with_vtk(path):
+    """Points, tetrahedra and arrays by name, on points and on cells."""
+    errors = []
+    reader = vtkXdmfReader()
+    # Python receives no text with the event; that it came is enough.
+    reader.AddObserver("ErrorEvent", lambda *_: errors.append("VTK reports an error"))
+    warnings = vtkObject.GetGlobalWarningDisplay()
+    vtkObject.GlobalWarningDisplayOff()
+    reader.SetFileName(str(path))
+    reader.Update()
+    vtkObject.SetGlobalWarningDisplay(warnings)
+    grid = reader.GetOutputDataObject(0)
+    if errors or grid is None or not grid.IsA("vtkUnstructuredGrid"):
+        raise ValueError(errors[0] if errors else "VTK finds no unstructured grid")
+    data = lambda d: {d.GetArrayName(i): vtk_to_numpy(d.GetArray(i)) for i in range(d.GetNumberOfArrays())}
+    cells = vtk_to_numpy(grid.GetCells().GetConnectivityArray()).reshape(-1, 4)
+    return vtk_to_numpy(grid.GetPoints().GetData()), cells, data(grid.GetPointData()), data(grid.GetCellData())
+
+
+def read_with_meshio(path):
+    import meshio
+
+    mesh = meshio.read(path)
+    on_cells = {name: blocks[0] for name, blocks in mesh.cell_data.items()}
+    return mesh.points, mesh.cells_dict["tetra"], mesh.point_data, on_cells
+
+
+def check_xdmf(path):
+    """Compares what a reader of XDMF finds with the arrays in the HDF5 file of the same name."""
+    points, cells, on_points, on_cells = read_with_vtk(path) if vtkXdmfReader else read_with_meshio(path)
+    with h5py.File(path.with_suffix(".h5")) as file:
+        arrays = {}
+        file.visititems(lambda name, item: arrays.update({"/" + name: item[()]} if isinstance(item, h5py.Dataset) else {}))
+    wrong = []
+    if not np.array_equal(points, arrays["/mesh/points"].astype(points.dtype)):
+        wrong.append("points differ")
+    if not np.array_equal(cells, arrays["/mesh/tetrahedra"]):
+        wrong.append("tetrahedra differ")
+    for where, found, rows in (("points", on_points, len(points)), ("tetrahedra", on_cells, len(cells))):
+        for name, values in found.items():
+            stored = [a for key, a in arrays.items() if key.rsplit("/", 1)[1] == name and len(a) == rows]
+            if not any(same(values, a) for a in stored):
+                wrong.append(f"{name} on {where} differs from the dataset of that name")
+    missing = {k.rsplit("/", 1)[1] for k in arrays if k.startswith("/fields/")} - set(on_points) - set(on_cells)
+    wrong += [f"{name} cannot be seen" for name in sorted(missing)]
+    reader = "VTK" if vtkXdmfReader else "meshio"
+    names = ", ".join(sorted(on_points) + sorted(on_cells))
+    return f"{reader}: {len(points)} points, {len(cells)} tetrahedra, {names}", wrong
+
+
+def same(values, stored):
+    """Whether a reader's values are those stored; VTK makes full matrices of symmetric tensors."""
+    if stored.ndim == 2 and stored.shape[1] == 6 and values.reshape(len(values), -1).shape[1] == 9:
+        stored = stored[:, FULL]
+    return values.size == stored.size and np.array_equal(values.reshape(stored.shape), stored)
+
+
+def main():
+    if len(sys.argv) != 2:
+        sys.exit(__doc__)
+    folder = pathlib.Path(sys.argv[1])
+    files = sorted(p for p in folder.rglob("*") if p.suffix in (".h5", ".xdmf"))
+    failed = not files
+    if not files:
+        print(f"FAIL {folder}: no .h5 or .xdmf file")
+    for path in files:
+        try:
+            said, wrong = (check_hdf5 if path.suffix == ".h5" else check_xdmf)(path)
+        except (OSError, KeyError, ValueError) as e:
+            said, wrong = "cannot be read", [str(e)]
+        failed |= bool(wrong)
+        print("FAIL" if wrong else "ok  ", path, "-", said, *(f"\n     {w}" for w in wrong))
+    sys.exit(failed)
+
+
+main()

@@ -1,0 +1,227 @@
+//! Datasets given as input: measured times, weights, domains, subsets of vertices.
+//!
+//! Floats and integers of any size are converted; integers that do not fit are refused. `expected`
+//! is the number of rows that there must be, and of what: `Some((n, "vertices"))`.
+
+use std::path::Path;
+
+use hdf5::{File, Group, H5Type};
+
+use crate::error::{Error, Result};
+use crate::mesh::formats::Hdf5Source as Source;
+
+/// How many datasets an error message lists.
+const MOST_LISTED: usize = 20;
+
+/// One number per row.
+///
+/// # Errors
+/// [`Error::MissingInput`] where there is no file; [`Error::BadFile`] where it is not HDF5, has no
+/// such dataset (with a list of those it has), or one of another shape or kind.
+pub fn read_f64(path: &Path, dataset: &str, expected: Option<(usize, &str)>) -> Result<Vec<f64>> {
+    Ok(read_rows::<1>(path, dataset, expected)?.into_flattened())
+}
+
+/// `C` numbers per row; errors as of [`read_f64`].
+pub fn read_rows<const C: usize>(
+    path: &Path,
+    dataset: &str,
+    expected: Option<(usize, &str)>,
+) -> Result<Vec<[f64; C]>> {
+    with_source(path, dataset, |source| source.floats::<C>(expected))
+}
+
+/// The shape of an array and its numbers, last index fastest; errors as of [`read_f64`].
+pub fn read_matrix(path: &Path, dataset: &str) -> Result<(Vec<usize>, Vec<f64>)> {
+    with_source(path, dataset, |source| {
+        let shape = source.shape().to_vec();
+        let values = source.all_floats(shape.iter().product())?;
+        Ok((shape, values))
+    })
+}
+
+/// One integer per row; errors as of [`read_f64`], and for numbers that are not whole or beyond `T`.
+pub fn read_integers<T>(
+    path: &Path,
+    dataset: &str,
+    expected: Option<(usize, &str)>,
+) -> Result<Vec<T>>
+where
+    T: H5Type + Copy + Default + TryFrom<i128>,
+{
+    with_source(path, dataset, |source| {
+        Ok(source.integers::<T, 1>(expected)?.into_flattened())
+    })
+}
+
+fn with_source<T>(
+    path: &Path,
+    dataset: &str,
+    read: impl FnOnce(&Source) -> Result<T>,
+) -> Result<T> {
+    std::fs::File::open(path).map_err(|e| Error::io(path, "read", &e))?;
+    let file = File::open(path).map_err(|_| {
+        Error::bad_file(
+            path,
+            "file",
+            "not a readable HDF5 file",
+            "give an HDF5 file; if it is one, it may be truncated: make or copy it again",
+        )
+    })?;
+    let (group, name) = dataset
+        .trim_end_matches('/')
+        .rsplit_once('/')
+        .unwrap_or(("", dataset));
+    let group_name = if group.is_empty() { "/" } else { group };
+    let source = match file.group(group_name) {
+        Ok(parent) if parent.dataset(name).is_ok() => Source::open(&parent, group, name, path)?,
+        _ => None,
+    };
+    match source {
+        Some(source) => read(&source),
+        None => Err(missing(&file, path, dataset)),
+    }
+}
+
+fn missing(file: &File, path: &Path, dataset: &str) -> Error {
+    let mut names = Vec::new();
+    list(file, "", 0, &mut names);
+    let remedy = if names.is_empty() {
+        "the file has no datasets".to_string()
+    } else {
+        let more = names.len() > MOST_LISTED;
+        names.truncate(MOST_LISTED);
+        let more = if more { ", …" } else { "" };
+        format!("the file has {}{more}", names.join(", "))
+    };
+    let what = if file.group(dataset).is_ok() {
+        "is a group, not a dataset"
+    } else {
+        "is missing"
+    };
+    Error::bad_file(path, format!("dataset {dataset}"), what, remedy)
+}
+
+/// Names of the datasets in `group`, to a depth that stops cyclic links.
+fn list(group: &Group, prefix: &str, depth: usize, names: &mut Vec<String>) {
+    for name in group.member_names().unwrap_or_default() {
+        if names.len() > MOST_LISTED {
+            return;
+        }
+        let full = format!("{prefix}/{name}");
+        if group.dataset(&name).is_ok() {
+            names.push(full);
+        } else if depth < 8
+            && let Ok(inner) = group.group(&name)
+        {
+            list(&inner, &full, depth + 1, names);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn with_file(test: impl FnOnce(&Path)) {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("measured.h5");
+        let file = File::create(&path).unwrap();
+        let group = file.create_group("a").unwrap().create_group("b").unwrap();
+        group
+            .new_dataset_builder()
+            .with_data(&[1.5f32, 2.0, f32::INFINITY])
+            .create("times")
+            .unwrap();
+        group
+            .new_dataset_builder()
+            .with_data(&[3i64, 1, 2])
+            .create("vertices")
+            .unwrap();
+        group
+            .new_dataset_builder()
+            .with_data(&[3i64, -1, 2])
+            .create("signed")
+            .unwrap();
+        group
+            .new_dataset_builder()
+            .with_data(&[0.0f64, 1.0, 2.5])
+            .create("broken")
+            .unwrap();
+        let matrix = group.new_dataset::<u16>().shape([3, 2]).create("matrix");
+        matrix.unwrap().write_raw(&[1u16, 2, 3, 4, 5, 6]).unwrap();
+        // HDF5 keeps a file open as long as something in it is.
+        drop(group);
+        file.close().unwrap();
+        test(&path);
+    }
+
+    #[test]
+    fn numbers_are_converted() {
+        with_file(|path| {
+            let three = Some((3, "vertices"));
+            let times = read_f64(path, "/a/b/times", three).unwrap();
+            assert_eq!(times, [1.5, 2.0, f64::INFINITY]);
+            assert_eq!(
+                read_f64(path, "a/b/vertices", None).unwrap(),
+                [3.0, 1.0, 2.0]
+            );
+            assert_eq!(
+                read_integers::<u32>(path, "/a/b/vertices", three).unwrap(),
+                [3, 1, 2]
+            );
+            assert_eq!(
+                read_integers::<u64>(path, "/a/b/vertices", three).unwrap(),
+                [3, 1, 2]
+            );
+            assert_eq!(
+                read_integers::<i64>(path, "/a/b/signed", three).unwrap(),
+                [3, -1, 2]
+            );
+            let rows = read_rows::<2>(path, "/a/b/matrix", three).unwrap();
+            assert_eq!(rows, [[1.0, 2.0], [3.0, 4.0], [5.0, 6.0]]);
+            let (shape, values) = read_matrix(path, "/a/b/matrix").unwrap();
+            assert_eq!(
+                (shape, values),
+                (vec![3, 2], vec![1.0, 2.0, 3.0, 4.0, 5.0, 6.0])
+            );
+        });
+    }
+
+    #[test]
+    fn errors_say_what_is_there() {
+        with_file(|path| {
+            let says = |e: Error, code: u8, text: &str| {
+                assert_eq!(e.exit_code(), code, "{e}");
+                assert!(e.to_string().contains(text), "{e}");
+            };
+            let f64s = |name: &str| read_f64(path, name, None).unwrap_err();
+            says(f64s("/a/b/tims"), 65, "/a/b/times");
+            says(f64s("/x/tims"), 65, "/a/b/times");
+            says(f64s("/a/b"), 65, "is a group");
+            says(f64s(""), 65, "/a/b/times");
+            says(f64s("/"), 65, "/a/b/times");
+            says(f64s("/a/b/times/x"), 65, "/a/b/times");
+            says(f64s("/a/b/matrix"), 65, "shape");
+            let wrong = read_f64(path, "/a/b/times", Some((4, "vertices")));
+            says(wrong.unwrap_err(), 65, "3 rows for 4 vertices");
+            says(
+                read_integers::<u32>(path, "/a/b/signed", None).unwrap_err(),
+                65,
+                "-1",
+            );
+            says(
+                read_integers::<u32>(path, "/a/b/broken", None).unwrap_err(),
+                65,
+                "2.5",
+            );
+            says(
+                read_f64(Path::new("/none.h5"), "/a", None).unwrap_err(),
+                66,
+                "/none.h5",
+            );
+            std::fs::write(path, "text").unwrap();
+            says(f64s("/a/b/times"), 65, "HDF5");
+        });
+    }
+}

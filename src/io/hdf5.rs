@@ -1,0 +1,226 @@
+//! Result files in HDF5, written by rank 0, with an XDMF file beside for ParaView.
+
+use std::path::Path;
+
+use hdf5::types::{FixedUnicode, VarLenUnicode};
+use hdf5::{File, H5Type, Location};
+
+use super::atomic::Partial;
+use super::xdmf::{self, Centre, Grid, NumberType};
+use crate::error::{Error, Result};
+use crate::mesh::{TetMesh, formats};
+
+/// A result file being written: `NAME.h5.partial` until [`ResultFile::finish`]; dropped before, it
+/// leaves nothing.
+///
+/// Arrays are stored contiguous and uncompressed: writing and reading run at the speed of the disk.
+pub struct ResultFile {
+    // Closed before `partial` removes it.
+    file: Option<File>,
+    partial: Partial,
+    grid: Option<Grid>,
+}
+
+impl ResultFile {
+    /// Starts the file that will be `path`.
+    ///
+    /// # Errors
+    /// [`Error::Io`] with the path: no folder, no permission, disk full; so of all methods here.
+    pub fn create(path: &Path) -> Result<Self> {
+        // Created by the system first, whose reason for a refusal is the clearer one.
+        let (partial, _) = Partial::create(path)?;
+        let file = formats::create_file(partial.beside()).map_err(|e| write_error(path, &e))?;
+        Ok(Self {
+            file: Some(file),
+            partial,
+            grid: None,
+        })
+    }
+
+    /// The final name.
+    pub fn path(&self) -> &Path {
+        self.partial.path()
+    }
+
+    /// Writes `/mesh` (and the mesh's own fields to `/fields`); once, before any [`field`](Self::field).
+    pub fn mesh(&mut self, mesh: &TetMesh) -> Result<()> {
+        let path = self.path().to_owned();
+        formats::write_group(mesh, self.file()?, &path)?;
+        let mut grid = Grid::new(mesh.vertex_count(), mesh.tetrahedron_count());
+        let file = self.file()?;
+        for (name, centre, components, number) in [
+            ("tags", Centre::Tetrahedra, 1, NumberType::I32),
+            ("domains", Centre::Tetrahedra, 1, NumberType::U32),
+            ("fibres", Centre::Tetrahedra, 3, NumberType::F64),
+            ("sheets", Centre::Tetrahedra, 3, NumberType::F64),
+            ("velocity_tensor", Centre::Tetrahedra, 6, NumberType::F64),
+            ("parts", Centre::Vertices, 1, NumberType::U32),
+        ] {
+            let dataset = format!("/mesh/{name}");
+            if file.link_exists(&dataset) {
+                grid.add(&dataset, centre, components, number);
+            }
+        }
+        for (fields, centre) in [
+            (&mesh.point_fields, Centre::Vertices),
+            (&mesh.cell_fields, Centre::Tetrahedra),
+        ] {
+            for (name, field) in fields {
+                let dataset = format!("/fields/{name}");
+                if file.link_exists(&dataset) {
+                    grid.add(&dataset, centre, field.components, NumberType::F64);
+                }
+            }
+        }
+        self.grid = Some(grid);
+        Ok(())
+    }
+
+    /// Writes values on the vertices or tetrahedra of the mesh, `entities × components`, to
+    /// `dataset` ("/fields/activation_time"), and shows them in the XDMF file.
+    pub fn field(
+        &mut self,
+        dataset: &str,
+        centre: Centre,
+        components: usize,
+        values: &[f64],
+        unit: &str,
+    ) -> Result<()> {
+        let entities = values.len() / components.max(1);
+        let Some(grid) = self
+            .grid
+            .as_mut()
+            .filter(|g| g.entities(centre) == entities)
+        else {
+            return Err(Error::Bug(format!(
+                "{dataset}: {entities} values do not fit the mesh in the file"
+            )));
+        };
+        grid.add(dataset, centre, components, NumberType::F64);
+        let shape = [entities, components];
+        self.dataset(
+            dataset,
+            &shape[..if components == 1 { 1 } else { 2 }],
+            values,
+            unit,
+        )?;
+        // Tells a reader of the mesh what the values lie on.
+        self.short_text(dataset, "on", centre.name())
+    }
+
+    /// Writes an array of `shape` to `dataset` ("/gradient/gamma"), making the groups above it and
+    /// replacing what is there: the mesh may be an older result that has such a field.
+    pub fn dataset<T: H5Type>(
+        &self,
+        dataset: &str,
+        shape: &[usize],
+        values: &[T],
+        unit: &str,
+    ) -> Result<()> {
+        if shape.iter().product::<usize>() != values.len() {
+            return Err(Error::Bug(format!(
+                "{dataset}: {} values for the shape {shape:?}",
+                values.len()
+            )));
+        }
+        let failed = |e| write_error(self.path(), &e);
+        let file = self.file()?;
+        let mut end = 0;
+        while let Some(next) = dataset[end + 1..].find('/') {
+            end += 1 + next;
+            if !file.link_exists(&dataset[..end]) {
+                file.create_group(&dataset[..end]).map_err(failed)?;
+            }
+        }
+        if file.link_exists(dataset) {
+            file.unlink(dataset).map_err(failed)?;
+        }
+        let created = file
+            .new_dataset::<T>()
+            .shape(shape)
+            .create(dataset)
+            .map_err(failed)?;
+        if !values.is_empty() {
+            created.write_raw(values).map_err(failed)?;
+        }
+        self.short_text(dataset, "unit", unit)
+    }
+
+    /// Writes a text attribute of `object` ("/" for the file, or a group or dataset in it).
+    pub fn text(&self, object: &str, name: &str, text: &str) -> Result<()> {
+        // HDF5's strings end at a zero.
+        let text: VarLenUnicode = text
+            .replace('\0', "\u{fffd}")
+            .parse()
+            .map_err(|e| Error::Bug(format!("attribute {name}: {e}")))?;
+        self.attribute(object, name, &text)
+    }
+
+    /// Writes a number as an attribute of `object`.
+    pub fn number<T: H5Type>(&self, object: &str, name: &str, number: T) -> Result<()> {
+        self.attribute(object, name, &number)
+    }
+
+    /// Writes attributes of the file that tell where its content comes from: version, date,
+    /// configuration, …
+    pub fn provenance(&self, entries: &[(String, String)]) -> Result<()> {
+        entries
+            .iter()
+            .try_for_each(|(name, value)| self.text("/", name, value))
+    }
+
+    /// Completes the file, with the XDMF file beside if it holds a mesh.
+    pub fn finish(mut self) -> Result<()> {
+        if let Some(file) = self.file.take() {
+            file.close().map_err(|e| write_error(self.path(), &e))?;
+        }
+        // Both are on the disk before either has its name.
+        let xdmf = match &self.grid {
+            Some(grid) => Some(xdmf::write(self.path(), grid)?),
+            None => None,
+        };
+        self.partial.complete()?;
+        xdmf.map_or(Ok(()), Partial::complete)
+    }
+
+    fn file(&self) -> Result<&File> {
+        let closed = || Error::Bug("result file used after its end".into());
+        self.file.as_ref().ok_or_else(closed)
+    }
+
+    /// Text that reading a mesh depends on: of fixed length, since HDF5 keeps texts of variable
+    /// length in a heap without checksums and may crash where that is damaged.
+    fn short_text(&self, dataset: &str, name: &str, text: &str) -> Result<()> {
+        match text.parse::<FixedUnicode<32>>() {
+            Ok(fixed) => self.attribute(dataset, name, &fixed),
+            Err(_) => self.text(dataset, name, text),
+        }
+    }
+
+    fn attribute<T: H5Type>(&self, object: &str, name: &str, value: &T) -> Result<()> {
+        let failed = |e| write_error(self.path(), &e);
+        let file = self.file()?;
+        let put = |location: &Location| location.new_attr::<T>().create(name)?.write_scalar(value);
+        if let Ok(dataset) = file.dataset(object) {
+            put(&dataset).map_err(failed)
+        } else {
+            put(&*file.group(object).map_err(failed)?).map_err(failed)
+        }
+    }
+}
+
+/// HDF5 says what it could not do, and deep in its stack why.
+fn write_error(path: &Path, e: &hdf5::Error) -> Error {
+    let whole = e.to_string();
+    let mut cause = whole.lines().next().unwrap_or("unknown reason").to_string();
+    for frame in e.stack().iter().flat_map(|s| s.iter()) {
+        if let Some((_, after)) = frame.desc().split_once("error message = '") {
+            cause = after.split('\'').next().unwrap_or(after).to_string();
+        }
+    }
+    Error::Io {
+        path: path.to_owned(),
+        action: "write".into(),
+        cause,
+    }
+}

@@ -1,0 +1,192 @@
+//! Faces: the surface of a mesh and the neighbours across faces.
+
+use super::adjacency::check_counts;
+use crate::error::Result;
+
+/// Corners of the face opposite to each corner of a tetrahedron; counter-clockwise seen from
+/// outside when the tetrahedron is positively oriented.
+pub const FACES: [[usize; 3]; 4] = [[1, 2, 3], [0, 3, 2], [0, 1, 3], [0, 2, 1]];
+
+/// Mark for "no tetrahedron on the other side".
+pub const OUTSIDE: u32 = u32::MAX;
+
+/// One side of a face: tetrahedron and number of the corner opposite to the face.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Side(u32);
+
+impl Side {
+    /// The tetrahedron.
+    pub fn tetrahedron(self) -> usize {
+        (self.0 / 4) as usize
+    }
+
+    /// The corner (0 to 3) that the face lacks.
+    pub fn opposite(self) -> usize {
+        (self.0 % 4) as usize
+    }
+
+    /// Vertices of the face, in the order of [`FACES`].
+    pub fn vertices(self, tetrahedra: &[[u32; 4]]) -> [u32; 3] {
+        FACES[self.opposite()].map(|i| tetrahedra[self.tetrahedron()][i])
+    }
+}
+
+/// Calls `visit` once per face with its sides: one on the surface, two inside, more where the
+/// mesh is not manifold. Faces come in the order of their sorted vertices. O(n + m).
+///
+/// # Errors
+/// [`crate::error::Error::BadData`] where 4m does not fit into 32 bits or a vertex is out of range.
+pub fn for_each_face(
+    vertex_count: usize,
+    tetrahedra: &[[u32; 4]],
+    mut visit: impl FnMut(&[Side]),
+) -> Result<()> {
+    check_counts(vertex_count, tetrahedra)?;
+    let sorted = |side: Side| {
+        let mut v = side.vertices(tetrahedra);
+        v.sort_unstable();
+        v
+    };
+    // Counting sort by the lowest vertex; the few faces of a bucket are sorted in full.
+    let sides = || (0..4 * tetrahedra.len() as u32).map(Side);
+    let mut ends = vec![0u32; vertex_count];
+    for side in sides() {
+        ends[sorted(side)[0] as usize] += 1;
+    }
+    let mut end = 0;
+    for e in &mut ends {
+        end += *e;
+        *e = end;
+    }
+    let mut ordered = vec![Side(0); 4 * tetrahedra.len()];
+    let mut starts = ends;
+    for side in sides().rev() {
+        let s = &mut starts[sorted(side)[0] as usize];
+        *s -= 1;
+        ordered[*s as usize] = side;
+    }
+    let mut bucket: Vec<([u32; 3], Side)> = Vec::new();
+    for (v, &start) in starts.iter().enumerate() {
+        let end = starts.get(v + 1).map_or(ordered.len(), |&e| e as usize);
+        bucket.clear();
+        bucket.extend(ordered[start as usize..end].iter().map(|&s| (sorted(s), s)));
+        bucket.sort_unstable();
+        for (slot, (_, side)) in ordered[start as usize..end].iter_mut().zip(&bucket) {
+            *slot = *side;
+        }
+        let mut next = start as usize;
+        for face in bucket.chunk_by(|a, b| a.0 == b.0) {
+            visit(&ordered[next..next + face.len()]);
+            next += face.len();
+        }
+    }
+    Ok(())
+}
+
+/// Vertices of the faces that only one tetrahedron has, outward for positive orientation.
+pub fn boundary_faces(vertex_count: usize, tetrahedra: &[[u32; 4]]) -> Result<Vec<[u32; 3]>> {
+    let mut faces = Vec::new();
+    for_each_face(vertex_count, tetrahedra, |sides| {
+        if let [side] = sides {
+            faces.push(side.vertices(tetrahedra));
+        }
+    })?;
+    Ok(faces)
+}
+
+/// Vertices on the surface, in rising order.
+pub fn surface_vertices(vertex_count: usize, tetrahedra: &[[u32; 4]]) -> Result<Vec<u32>> {
+    let mut on_surface = vec![false; vertex_count];
+    for_each_face(vertex_count, tetrahedra, |sides| {
+        if let [side] = sides {
+            for v in side.vertices(tetrahedra) {
+                on_surface[v as usize] = true;
+            }
+        }
+    })?;
+    Ok((0..vertex_count as u32)
+        .filter(|&v| on_surface[v as usize])
+        .collect())
+}
+
+/// Tetrahedron across the face opposite to each corner; [`OUTSIDE`] on the surface and where more
+/// than two meet.
+pub fn face_neighbours(vertex_count: usize, tetrahedra: &[[u32; 4]]) -> Result<Vec<[u32; 4]>> {
+    let mut neighbours = vec![[OUTSIDE; 4]; tetrahedra.len()];
+    for_each_face(vertex_count, tetrahedra, |sides| {
+        if let [a, b] = sides {
+            neighbours[a.tetrahedron()][a.opposite()] = b.tetrahedron() as u32;
+            neighbours[b.tetrahedron()][b.opposite()] = a.tetrahedron() as u32;
+        }
+    })?;
+    Ok(neighbours)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::tensor::{cross, dot, sub};
+
+    /// Cube of 6 Kuhn tetrahedra around the diagonal 0–7 (vertex = bits zyx).
+    fn cube() -> (Vec<[f64; 3]>, Vec<[u32; 4]>) {
+        let points = (0..8u32)
+            .map(|v| [0, 1, 2].map(|i| f64::from((v >> i) & 1)))
+            .collect();
+        let tetrahedra = vec![
+            [0, 1, 3, 7],
+            [0, 3, 2, 7],
+            [0, 2, 6, 7],
+            [0, 6, 4, 7],
+            [0, 4, 5, 7],
+            [0, 5, 1, 7],
+        ];
+        (points, tetrahedra)
+    }
+
+    #[test]
+    fn surface_of_a_cube_is_closed_and_outward() {
+        let (points, tetrahedra) = cube();
+        let faces = boundary_faces(8, &tetrahedra).unwrap();
+        assert_eq!(faces.len(), 12);
+        // Divergence theorem: Σ x_c · n A / 3 is the volume.
+        let volume: f64 = faces
+            .iter()
+            .map(|f| {
+                let [a, b, c] = f.map(|v| points[v as usize]);
+                dot(a, cross(sub(b, a), sub(c, a))) / 6.0
+            })
+            .sum();
+        assert!((volume - 1.0).abs() < 1e-14);
+        assert_eq!(
+            surface_vertices(8, &tetrahedra).unwrap(),
+            [0, 1, 2, 3, 4, 5, 6, 7]
+        );
+    }
+
+    #[test]
+    fn neighbours_share_three_vertices() {
+        let (_, tetrahedra) = cube();
+        let neighbours = face_neighbours(8, &tetrahedra).unwrap();
+        let mut inner = 0;
+        for (t, row) in neighbours.iter().enumerate() {
+            for (i, &other) in row.iter().enumerate().filter(|(_, o)| **o != OUTSIDE) {
+                inner += 1;
+                let shared = FACES[i].map(|c| tetrahedra[t][c]);
+                assert!(
+                    shared
+                        .iter()
+                        .all(|v| tetrahedra[other as usize].contains(v))
+                );
+            }
+        }
+        assert_eq!(inner, 12); // Six inner faces, seen from both sides.
+    }
+
+    #[test]
+    fn three_tetrahedra_on_a_face_are_seen() {
+        let tetrahedra = [[0, 1, 2, 3], [0, 1, 2, 4], [0, 1, 2, 5]];
+        let mut most = 0;
+        for_each_face(6, &tetrahedra, |s| most = most.max(s.len())).unwrap();
+        assert_eq!(most, 3);
+    }
+}

@@ -1,0 +1,589 @@
+//! Mesh files: what other programs wrote is read right, what we write is read back, and no damage
+//! to a file makes the program panic.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use isochrone::error::{Error, Result};
+use isochrone::mesh::formats::{attach_fibres, read, read_unverified, sha256, write};
+use isochrone::mesh::{Field, TetMesh};
+use isochrone::units::LengthUnit;
+use rand::{Rng, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+
+/// A file of the shared data, or a line that says it is not there.
+fn shared(name: &str) -> Option<PathBuf> {
+    let folder = std::env::var_os("ISOCHRONE_SHARED_DATA").map_or_else(
+        || PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../shared/data"),
+        PathBuf::from,
+    );
+    let path = folder.join(name);
+    if path.exists() {
+        return Some(path);
+    }
+    eprintln!("NOT TESTED: {} is not there", path.display());
+    None
+}
+
+/// Two tetrahedra on a face, with everything a mesh can carry.
+fn everything() -> TetMesh {
+    let points = vec![
+        [0.0, 0.0, 0.0],
+        [1.5, 0.0, 0.0],
+        [0.0, 1.25, 0.0],
+        [0.0, 0.0, 1.0],
+        [1.0, 1.0, 1.0],
+    ];
+    let mut mesh = TetMesh::new(points, vec![[0, 1, 2, 3], [1, 2, 3, 4]]);
+    mesh.tags = vec![-3, 7];
+    mesh.fibres = Some(vec![[1.0, 0.0, 0.0], [0.0, 0.6, 0.8]]);
+    mesh.sheets = Some(vec![[0.0, 1.0, 0.0], [1.0, 0.0, 0.0]]);
+    mesh.velocity_tensor = Some(vec![
+        [1.0, 0.1, 0.2, 2.0, 0.3, 3.0],
+        [0.36, 0.0, 0.0, 0.25, 0.0, 0.16],
+    ]);
+    mesh.domains = Some(vec![1, 0]);
+    mesh.parts = Some(vec![0, 0, 1, 1, 2]);
+    mesh.point_fields.insert(
+        "activation_time".into(),
+        Field {
+            components: 1,
+            values: vec![0.0, 1.5, 2.25, f64::INFINITY, 1e-3],
+        },
+    );
+    mesh.cell_fields.insert(
+        "gradient".into(),
+        Field {
+            components: 3,
+            values: vec![1.0, 2.0, 3.0, 4.0, 5.0, 6.0],
+        },
+    );
+    mesh
+}
+
+#[test]
+fn hdf5_keeps_everything() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("all.h5");
+    write(&everything(), &path).unwrap();
+    assert_eq!(read(&path, None).unwrap(), everything());
+    assert_eq!(read(&path, Some(LengthUnit::Mm)).unwrap(), everything());
+    let contradiction = read(&path, Some(LengthUnit::Um)).unwrap_err();
+    assert_eq!(contradiction.exit_code(), 65);
+    assert!(
+        contradiction.to_string().contains("mesh.unit"),
+        "{contradiction}"
+    );
+}
+
+#[test]
+fn the_shared_cube_is_read() {
+    let Some(path) = shared("eikonal/cube_35k.h5") else {
+        return;
+    };
+    let mesh = read(&path, None).unwrap();
+    assert_eq!(
+        (mesh.vertex_count(), mesh.tetrahedron_count()),
+        (6859, 34992)
+    );
+    let volume: f64 = (0..34992).map(|t| mesh.volume(t).abs()).sum();
+    assert!((volume - 1.0).abs() < 1e-12, "{volume}");
+    assert_eq!(mesh.velocity_tensor.unwrap().len(), 34992);
+}
+
+/// The mesh that tests/data/make.py states: points and tetrahedra of a box, with
+/// fibre (cos a, sin a, 0), a = 0.1 t; tag t − 20; phi = x + 2y + 3z; a velocity tensor.
+fn boxed() -> TetMesh {
+    let mut points = Vec::new();
+    for (k, j, i) in triples(3) {
+        points.push([0.5 * f64::from(i), 0.75 * f64::from(j), f64::from(k)]);
+    }
+    let paths = [
+        [0, 1, 3, 7],
+        [0, 3, 2, 7],
+        [0, 2, 6, 7],
+        [0, 6, 4, 7],
+        [0, 4, 5, 7],
+        [0, 5, 1, 7],
+    ];
+    let mut tetrahedra = Vec::new();
+    for (k, j, i) in triples(2) {
+        let corner = |b: u32| (i + (b & 1)) + 3 * (j + (b >> 1 & 1)) + 9 * (k + (b >> 2 & 1));
+        tetrahedra.extend(paths.map(|p| p.map(corner)));
+    }
+    let mut mesh = TetMesh::new(points, tetrahedra);
+    mesh.tags = (0..48).map(|t| t - 20).collect();
+    let angle = |t: i32| 0.1 * f64::from(t);
+    mesh.fibres = Some(
+        (0..48)
+            .map(|t| [angle(t).cos(), angle(t).sin(), 0.0])
+            .collect(),
+    );
+    mesh.velocity_tensor = Some(
+        (0..48)
+            .map(|t| [2.0 + f64::from(t), 0.1, 0.2, 3.0, 0.3, 4.0])
+            .collect(),
+    );
+    let phi = mesh
+        .points
+        .iter()
+        .map(|p| p[0] + 2.0 * p[1] + 3.0 * p[2])
+        .collect();
+    mesh.point_fields.insert(
+        "phi".into(),
+        Field {
+            components: 1,
+            values: phi,
+        },
+    );
+    mesh
+}
+
+fn triples(n: u32) -> impl Iterator<Item = (u32, u32, u32)> {
+    (0..n).flat_map(move |k| (0..n).flat_map(move |j| (0..n).map(move |i| (k, j, i))))
+}
+
+fn data(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("tests/data")
+        .join(name)
+}
+
+fn close<const C: usize>(a: &[[f64; C]], b: &[[f64; C]], tolerance: f64) -> bool {
+    let (a, b) = (a.as_flattened(), b.as_flattened());
+    a.len() == b.len() && a.iter().zip(b).all(|(x, y)| (x - y).abs() <= tolerance)
+}
+
+const VTU: [&str; 12] = [
+    "ascii.vtu",
+    "binary_u32.vtu",
+    "binary_u64.vtu",
+    "binary_zlib_u32.vtu",
+    "binary_zlib_u64_big.vtu",
+    "appended_raw_u32.vtu",
+    "appended_raw_u64_big.vtu",
+    "appended_raw_zlib_u64.vtu",
+    "appended_base64_u64.vtu",
+    "appended_base64_zlib_u32.vtu",
+    "appended_f32.vtu",
+    "meshio.vtu",
+];
+const VTK: [&str; 6] = [
+    "ascii_42.vtk",
+    "ascii_51.vtk",
+    "binary_42.vtk",
+    "binary_51.vtk",
+    "meshio_42.vtk",
+    "meshio_51.vtk",
+];
+
+#[test]
+fn files_of_other_programs_are_read() {
+    let expected = boxed();
+    for name in VTU.iter().chain(&VTK) {
+        let mesh = read(&data(name), None).unwrap();
+        // Single precision, or the digits that VTK prints in ascii.
+        let tolerance = match *name {
+            "appended_f32.vtu" | "ascii_42.vtk" | "ascii_51.vtk" => 1e-5,
+            _ => 1e-15,
+        };
+        assert_eq!(mesh.points, expected.points, "{name}");
+        assert_eq!(mesh.tetrahedra, expected.tetrahedra, "{name}");
+        assert_eq!(mesh.tags, expected.tags, "{name}");
+        let fibres = (mesh.fibres.unwrap(), expected.fibres.as_ref().unwrap());
+        assert!(close(&fibres.0, fibres.1, tolerance), "{name}");
+        assert_eq!(
+            mesh.point_fields["phi"].values, expected.point_fields["phi"].values,
+            "{name}"
+        );
+        if name.starts_with("meshio") {
+            continue; // Written without these.
+        }
+        let tensors = (
+            mesh.velocity_tensor.unwrap(),
+            expected.velocity_tensor.as_ref().unwrap(),
+        );
+        assert!(close(&tensors.0, tensors.1, 10.0 * tolerance), "{name}");
+        // Cells that are not tetrahedra are gone from the fields too.
+        let ids: Vec<f64> = (1..=48).map(f64::from).collect();
+        assert_eq!(mesh.cell_fields["cell id"].values, ids, "{name}");
+    }
+}
+
+#[test]
+fn a_millimetre_is_a_thousand_micrometres() {
+    let metres = read(&data("ascii.vtu"), Some(LengthUnit::M)).unwrap();
+    assert_eq!(metres.points[26], [1000.0, 1500.0, 2000.0]);
+    let um = read(&data("binary_51.vtk"), Some(LengthUnit::Um)).unwrap();
+    assert!(close(&um.points[26..], &[[1e-3, 1.5e-3, 2e-3]], 1e-18));
+}
+
+#[test]
+fn vtu_keeps_everything() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("all.vtu");
+    write(&everything(), &path).unwrap();
+    assert_eq!(read(&path, None).unwrap(), everything());
+    // Several blocks of 1 MiB, a name that XML must escape.
+    let mut big = TetMesh::new(boxed().points, vec![[0, 1, 4, 13]; 100_000]);
+    big.tags = (0..100_000).collect();
+    let values = (0..100_000).map(|i| f64::from(i).sqrt()).collect();
+    big.cell_fields.insert(
+        "a<\"b\" & c".into(),
+        Field {
+            components: 1,
+            values,
+        },
+    );
+    write(&big, &path).unwrap();
+    assert_eq!(read(&path, None).unwrap(), big);
+}
+
+#[test]
+fn carp_keeps_points_tags_fibres_and_sheets() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("heart.elem");
+    write(&everything(), &path).unwrap();
+    let mesh = read(&folder.path().join("heart.pts"), None).unwrap();
+    let all = everything();
+    assert!(close(&mesh.points, &all.points, 1e-15));
+    assert_eq!(mesh.tetrahedra, all.tetrahedra);
+    assert_eq!(
+        (mesh.tags, mesh.fibres, mesh.sheets),
+        (all.tags, all.fibres, all.sheets)
+    );
+    // Without fibres, the old .lon must not stay behind.
+    let bare = TetMesh::new(everything().points, everything().tetrahedra);
+    write(&bare, &path).unwrap();
+    assert_eq!(read(&path, None).unwrap().fibres, None);
+}
+
+#[test]
+fn carp_by_hand() {
+    let folder = tempfile::tempdir().unwrap();
+    let put = |name: &str, text: &str| fs::write(folder.path().join(name), text).unwrap();
+    put(
+        "a.pts",
+        "5\n0 0 0\n1000 0 0\r\n0 1000. 0\n0 0 1e3\n1e3 1e3 1e3\n",
+    );
+    put("a.elem", "3\nTr 0 1 2 9\nTt 0 1 2 3 4\nTt 1 2 3 4\n");
+    put("a.lon", "1\n0 0 0\n2 0 0\n0 0.6 0.8\n");
+    let path = folder.path().join("a.pts");
+    let mesh = read(&path, None).unwrap();
+    assert_eq!(mesh.points[4], [1.0, 1.0, 1.0]);
+    assert_eq!(mesh.tetrahedra, [[0, 1, 2, 3], [1, 2, 3, 4]]);
+    assert_eq!(mesh.tags, [4, 0]);
+    assert_eq!(mesh.fibres, Some(vec![[1.0, 0.0, 0.0], [0.0, 0.6, 0.8]]));
+    assert_eq!(mesh.sheets, None);
+
+    let says = |words: &[&str]| {
+        let error = read(&path, None).unwrap_err();
+        assert!(matches!(error.exit_code(), 65 | 66), "{error}");
+        let text = error.to_string();
+        assert!(words.iter().all(|w| text.contains(w)), "{text}");
+    };
+    put("a.lon", "1\n0 0 0\n2 0 0\n0 x 0.8\n");
+    says(&["a.lon", "line 4"]);
+    put("a.lon", "3\n");
+    says(&["a.lon", "line 1", "1 or 2"]);
+    put("a.lon", "1\n0 0 0\n2 0 0\n");
+    says(&["a.lon", "2 of 3"]);
+    fs::remove_file(folder.path().join("a.lon")).unwrap();
+    put("a.elem", "2\nTt 0 1 2 3 4\nTt 1 2 3 5\n");
+    says(&["tetrahedron 1", "[1, 2, 3, 5]", "5 points"]);
+    put("a.elem", "1\nTt 0 -1 2 3 4\n");
+    says(&["a.elem", "line 2"]);
+    put("a.elem", "99999999999999\nTt 0 1 2 3 4\n");
+    says(&["a.elem", "line 1", "truncated"]);
+    put("a.elem", "1\nHx 0 1 2 3 4 5 6 7\n");
+    says(&["a.elem", "tetrahedron"]);
+    put("a.elem", "1\nTt 0 1 2 3 4\n");
+    put("a.pts", "4\n0 0 0\n1 0 0\n0 nan 0\n0 0 1\n");
+    says(&["point 2", "finite"]);
+    fs::remove_file(folder.path().join("a.elem")).unwrap();
+    says(&["a.elem", "no such file"]);
+}
+
+#[test]
+fn old_legacy_files_are_read() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("old.vtk");
+    let text = "# vtk DataFile Version 2.0\r\nby hand\r\nASCII\r\nDATASET UNSTRUCTURED_GRID\r\n\
+        FIELD FieldData 1\nTIME 1 1 double\n0.5\n\
+        POINTS 5 float\n0 0 0  1 0 0  0 1 0\n0 0 1  1 1 1\n\n\
+        CELLS 3 14\n4 0 1 2 3\n3 0 1 2\n4 1 2 3 4\n\
+        CELL_TYPES 3\n10 5 10\n\
+        POINT_DATA 5\nSCALARS angle float 1\nLOOKUP_TABLE default\n1 2 3 4 5\n\
+        VECTORS fiber float\n0 0 2 0 0 -1 0 0 1 0 0 1 1 0 0\n\
+        CELL_DATA 3\nSCALARS Material int\nLOOKUP_TABLE mine\n7 8 9\n\
+        LOOKUP_TABLE mine 2\n0 0 0 1 1 1 1 1\n\
+        TENSORS velocity_tensor double\n2 0 0 0 2 0 0 0 2\n9 9 9 9 9 9 9 9 9\n3 1 0 1 3 0 0 0 3\n";
+    fs::write(&path, text).unwrap();
+    let mesh = read(&path, None).unwrap();
+    assert_eq!(mesh.tetrahedra, [[0, 1, 2, 3], [1, 2, 3, 4]]);
+    assert_eq!(mesh.tags, [7, 9]);
+    assert_eq!(
+        mesh.velocity_tensor.unwrap()[1],
+        [3.0, 1.0, 0.0, 3.0, 0.0, 3.0]
+    );
+    assert_eq!(mesh.point_fields["angle"].values, [1.0, 2.0, 3.0, 4.0, 5.0]);
+    let fibres = mesh.fibres.unwrap();
+    assert_eq!(fibres[0], [0.0, 0.0, 1.0]);
+    // Three along z and one along x: z wins, whatever the signs.
+    assert!(
+        close(&fibres[1..], &[[0.0, 0.0, -1.0]], 1e-15),
+        "{fibres:?}"
+    );
+}
+
+#[test]
+fn information_inside_arrays_is_no_data() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("keys.vtu");
+    let text = r#"<?xml version="1.0"?><!-- by hand -->
+<VTKFile type="UnstructuredGrid" byte_order="LittleEndian"><UnstructuredGrid>
+<FieldData><DataArray type="Float64" Name="TimeValue" format="ascii">1</DataArray></FieldData>
+<Piece NumberOfPoints="4" NumberOfCells="1">
+<Points><DataArray type="Float32" NumberOfComponents="3" format="ascii">0 0 0 1 0 0 0 1 0 0 0 1
+<InformationKey name="L2_NORM_RANGE" location="vtkDataArray" length="2"><Value index="0">7</Value></InformationKey>
+</DataArray></Points>
+<Cells><DataArray type="Int64" Name="connectivity" format="ascii">0 1 2 3</DataArray>
+<DataArray type="Int64" Name="offsets" format="ascii">4</DataArray>
+<DataArray type="UInt8" Name="types" format="ascii">10</DataArray></Cells></Piece>
+<Piece NumberOfPoints="4" NumberOfCells="1">
+<Points><DataArray type="Float32" NumberOfComponents="3" format="ascii">2 0 0 3 0 0 2 1 0 2 0 1</DataArray></Points>
+<Cells><DataArray type="Int64" Name="connectivity" format="ascii">0 1 2 3</DataArray>
+<DataArray type="Int64" Name="offsets" format="ascii">4</DataArray>
+<DataArray type="UInt8" Name="types" format="ascii">10</DataArray></Cells></Piece>
+</UnstructuredGrid></VTKFile>"#;
+    fs::write(&path, text).unwrap();
+    let mesh = read(&path, None).unwrap();
+    assert_eq!(mesh.tetrahedra, [[0, 1, 2, 3], [4, 5, 6, 7]]);
+    assert_eq!(mesh.points[5], [3.0, 0.0, 0.0]);
+}
+
+#[test]
+fn what_is_no_mesh_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    for name in ["a.h5", "a.vtu", "a.vtk", "a.pts", "a.elem"] {
+        let path = folder.path().join(name);
+        let missing = read(&path, None).unwrap_err();
+        assert!(
+            matches!(missing, Error::MissingInput { .. }),
+            "{name}: {missing}"
+        );
+        fs::write(&path, "").unwrap();
+        let empty = read(&path, None).unwrap_err();
+        assert_eq!(empty.exit_code(), 65, "{name}: {empty}");
+        assert!(empty.to_string().contains("empty"), "{empty}");
+        fs::write(&path, "what is this\n").unwrap();
+        let other = read(&path, None).unwrap_err();
+        assert!(matches!(other.exit_code(), 65 | 66), "{name}: {other}");
+        fs::remove_file(&path).unwrap();
+        fs::create_dir(&path).unwrap();
+        assert!(read(&path, None).is_err(), "{name} is a folder");
+        fs::remove_dir(&path).unwrap();
+    }
+    let unknown = read(&folder.path().join("a.stl"), None).unwrap_err();
+    assert!(unknown.to_string().contains(".vtu"), "{unknown}");
+    let only_read = write(&everything(), &folder.path().join("a.vtk")).unwrap_err();
+    assert_eq!(only_read.exit_code(), 2, "{only_read}");
+}
+
+#[test]
+fn hdf5_defects_are_named() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("a.h5");
+    let make = |change: &dyn Fn(&hdf5::Group)| -> Result<TetMesh> {
+        let file = hdf5::File::create(&path).unwrap();
+        let group = file.create_group("mesh").unwrap();
+        change(&group);
+        drop((group, file));
+        read(&path, None)
+    };
+    let put = |group: &hdf5::Group, name: &str, shape: &[usize], values: &[i64]| {
+        let set = group
+            .new_dataset::<i64>()
+            .shape(shape)
+            .create(name)
+            .unwrap();
+        set.write_raw(values).unwrap();
+    };
+    let points = [0, 0, 0, 1, 0, 0, 0, 1, 0, 0, 0, 1];
+    // Integers of another size and sign are taken where they fit.
+    let mesh = make(&|g| {
+        put(g, "points", &[4, 3], &points);
+        put(g, "tetrahedra", &[1, 4], &[0, 1, 2, 3]);
+        put(g, "tags", &[1], &[-5]);
+    });
+    assert_eq!(mesh.unwrap().tags, [-5]);
+    type Change = (&'static str, Vec<usize>, Vec<i64>);
+    let cases: [(Vec<Change>, &[&str]); 6] = [
+        (vec![], &["/mesh/points", "missing"]),
+        (
+            vec![("points", vec![12], points.to_vec())],
+            &["/mesh/points", "shape"],
+        ),
+        (
+            vec![
+                ("points", vec![4, 3], points.to_vec()),
+                ("tetrahedra", vec![1, 4], vec![0, 1, 2, -3]),
+            ],
+            &["/mesh/tetrahedra", "row 0", "-3"],
+        ),
+        (
+            vec![
+                ("points", vec![4, 3], points.to_vec()),
+                ("tetrahedra", vec![1, 4], vec![0, 1, 2, 1 << 40]),
+            ],
+            &["/mesh/tetrahedra", "1099511627776"],
+        ),
+        (
+            vec![
+                ("points", vec![4, 3], points.to_vec()),
+                ("tetrahedra", vec![1, 4], vec![0, 1, 2, 4]),
+            ],
+            &["tetrahedron 0", "4 points"],
+        ),
+        (
+            vec![
+                ("points", vec![4, 3], points.to_vec()),
+                ("tetrahedra", vec![1, 4], vec![0, 1, 2, 3]),
+                ("fibres", vec![2, 3], vec![1, 0, 0, 1, 0, 0]),
+            ],
+            &["/mesh/fibres", "2 rows for 1"],
+        ),
+    ];
+    for (sets, words) in cases {
+        let error = make(&|g| {
+            sets.iter()
+                .for_each(|(name, shape, v)| put(g, name, shape, v))
+        });
+        let text = error.unwrap_err().to_string();
+        assert!(words.iter().all(|w| text.contains(w)), "{text}");
+    }
+    // A count of which nothing was ever stored must not be allocated.
+    let huge = make(&|g| {
+        g.new_dataset::<f64>()
+            .chunk((1024, 3))
+            .shape((1 << 40, 3))
+            .create("points")
+            .unwrap();
+    });
+    assert!(huge.unwrap_err().to_string().contains("claims"));
+}
+
+#[test]
+fn fibres_of_another_file() {
+    let (Some(path), Some(fibres)) = (
+        shared("meshes/biventricle.vtk"),
+        shared("meshes/biventricle_fibres.vtk"),
+    ) else {
+        return;
+    };
+    let mut mesh = read(&path, None).unwrap();
+    assert_eq!(
+        (mesh.vertex_count(), mesh.tetrahedron_count()),
+        (4569, 17866)
+    );
+    assert_eq!(mesh.fibres, None);
+    attach_fibres(&mut mesh, &fibres, None).unwrap();
+    let f = mesh.fibres.as_ref().unwrap();
+    assert!(
+        f.iter()
+            .all(|f| (f.iter().map(|x| x * x).sum::<f64>() - 1.0).abs() < 1e-14)
+    );
+    // The same fibres, found by coordinates.
+    let mut turned = mesh.clone();
+    turned.points.reverse();
+    for v in turned.tetrahedra.as_flattened_mut() {
+        *v = 4568 - *v;
+    }
+    turned.fibres = None;
+    attach_fibres(&mut turned, &fibres, None).unwrap();
+    assert_eq!(turned.fibres, mesh.fibres);
+    let wrong_unit = attach_fibres(&mut turned, &fibres, Some(LengthUnit::Cm)).unwrap_err();
+    assert!(wrong_unit.to_string().contains("unit"), "{wrong_unit}");
+}
+
+#[test]
+fn the_shared_atrium_is_read() {
+    let Some(path) = shared("meshes/left_atrium.vtu") else {
+        return;
+    };
+    let mesh = read(&path, None).unwrap();
+    assert_eq!(
+        (mesh.vertex_count(), mesh.tetrahedron_count()),
+        (18110, 68906)
+    );
+    assert_eq!(mesh.fibres, None);
+    assert_eq!(mesh.point_fields["trans"].values.len(), 18110);
+}
+
+#[test]
+fn sha256_of_a_known_text() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("abc");
+    fs::write(&path, "abc").unwrap();
+    // FIPS 180-2, appendix B.1.
+    let expected = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";
+    assert_eq!(sha256(&path).unwrap(), expected);
+}
+
+/// Cuts `name` short at many places and flips bits and bytes: an error or a mesh, never a panic.
+fn damage(folder: &Path, name: &str, flips: u32) {
+    let path = folder.join(name);
+    let whole = fs::read(&path).unwrap();
+    let check = |bytes: &[u8], what: &str| {
+        fs::write(&path, bytes).unwrap();
+        for result in [read(&path, None), read_unverified(&path, None)] {
+            if let Err(e) = result {
+                let typed = matches!(e, Error::BadFile { .. } | Error::MissingInput { .. });
+                assert!(typed, "{name} {what}: {e:?}");
+            }
+        }
+    };
+    let step = (whole.len() / 150).max(1);
+    for cut in (0..whole.len()).step_by(step) {
+        check(&whole[..cut], &format!("cut at {cut}"));
+    }
+    let mut random = ChaCha8Rng::seed_from_u64(20240607);
+    for flip in 0..flips {
+        let mut bytes = whole.clone();
+        for _ in 0..random.random_range(1..4) {
+            let at = random.random_range(0..bytes.len());
+            if random.random() {
+                bytes[at] ^= 1 << random.random_range(0..8);
+            } else {
+                bytes[at] = random.random();
+            }
+        }
+        check(&bytes, &format!("flip {flip}"));
+    }
+    fs::write(&path, &whole).unwrap();
+}
+
+#[test]
+fn damaged_vtk_files_never_panic() {
+    let folder = tempfile::tempdir().unwrap();
+    for name in VTU.iter().chain(&VTK) {
+        fs::copy(data(name), folder.path().join(name)).unwrap();
+        damage(folder.path(), name, 150);
+    }
+}
+
+#[test]
+fn damaged_carp_files_never_panic() {
+    let folder = tempfile::tempdir().unwrap();
+    write(&boxed(), &folder.path().join("a.elem")).unwrap();
+    for name in ["a.pts", "a.elem", "a.lon"] {
+        damage(folder.path(), name, 150);
+    }
+}
+
+#[test]
+fn damaged_hdf5_files_never_panic() {
+    let folder = tempfile::tempdir().unwrap();
+    write(&everything(), &folder.path().join("a.h5")).unwrap();
+    damage(folder.path(), "a.h5", 1000);
+}
