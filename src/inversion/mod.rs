@@ -4,6 +4,8 @@
 //! and penalties, [`optimizer`] minimises, [`coordinator`] lets rank 0 lead and the others serve.
 //! Nothing here knows the eikonal equation.
 
+#[cfg(test)]
+mod analytic;
 pub mod coordinator;
 pub mod finite_differences;
 pub mod locate;

@@ -93,7 +93,7 @@ mod tests {
         let mut normal = a.clone();
         Parameter::Log.chain_hessian(&gamma, &mut normal);
         let d = DMatrix::from_diagonal(&nalgebra::DVector::from_row_slice(&gamma));
-        assert!((normal - &d * &a * &d).amax() < 1e-15);
+        assert!((normal - &d * &a * &d).amax() < 1e-14);
     }
 
     #[test]

@@ -16,6 +16,8 @@ mod levenberg_marquardt;
 mod line_search;
 mod minimise;
 mod steepest_descent;
+#[cfg(test)]
+mod tests;
 
 use serde::{Deserialize, Serialize};
 
