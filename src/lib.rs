@@ -10,6 +10,7 @@ pub mod inversion;
 pub mod io;
 pub mod mesh;
 pub mod partition;
+pub mod real;
 pub mod run;
 pub mod tensor;
 pub mod units;

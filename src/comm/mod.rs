@@ -5,12 +5,14 @@
 //! the only importer of the crate `mpi`.
 
 mod collective;
+pub mod halo;
 #[cfg(feature = "mpi")]
 pub mod mpi;
 mod reproducible;
 pub mod solo;
 pub mod threads;
 
+pub(crate) use collective::from_bytes;
 pub use collective::{agree, broadcast_json, broadcast_slice, gather_slices, scatter_slices};
 pub use reproducible::{reproducible_sum, sum_over_ranks, sums_for};
 

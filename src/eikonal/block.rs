@@ -1,0 +1,127 @@
+//! Many local solves at once: a block of corners as a structure of arrays, so that the loop over
+//! it becomes SIMD code. The same operations in the same order as one local solve, without
+//! contraction: the same bits at every SIMD level.
+
+use super::local_solver::{Corner, boundary, interior};
+use crate::real::Real;
+
+/// Corners per block.
+pub const BLOCK: usize = 64;
+
+/// A block of local solves of one kind.
+#[derive(Clone)]
+pub struct Block<T> {
+    len: usize,
+    lengths: [[T; BLOCK]; 6],
+    phi: [[T; BLOCK]; 3],
+    /// The vertex (or whatever the caller wants back) of each corner.
+    pub label: [u32; BLOCK],
+    /// Times above which a solution is of no interest.
+    pub limit: [T; BLOCK],
+    /// Solutions; +∞ where the minimum over the face's plane is not in the face.
+    pub arrival: [T; BLOCK],
+    /// Bounds from below of the solution (first stage only).
+    pub bound: [T; BLOCK],
+}
+
+impl<T: Real> Default for Block<T> {
+    fn default() -> Self {
+        // Unused lanes solve the regular tetrahedron, so that they never trap or slow down.
+        let one = T::from_f64(1.0);
+        let zero = T::from_f64(0.0);
+        Self {
+            len: 0,
+            lengths: [[one; BLOCK]; 6],
+            phi: [[zero; BLOCK]; 3],
+            label: [0; BLOCK],
+            limit: [zero; BLOCK],
+            arrival: [zero; BLOCK],
+            bound: [zero; BLOCK],
+        }
+    }
+}
+
+impl<T: Real> Block<T> {
+    /// Corners in the block.
+    #[inline(always)]
+    pub fn len(&self) -> usize {
+        self.len
+    }
+
+    /// Whether there is no room left.
+    #[inline(always)]
+    pub fn is_full(&self) -> bool {
+        self.len == BLOCK
+    }
+
+    /// Empties the block.
+    #[inline(always)]
+    pub fn clear(&mut self) {
+        self.len = 0;
+    }
+
+    /// Adds a corner; there must be room.
+    #[inline(always)]
+    pub fn push(&mut self, lengths: [T; 6], phi: [T; 3], label: u32, limit: T) {
+        let i = self.len;
+        for (column, l) in self.lengths.iter_mut().zip(lengths) {
+            column[i] = l;
+        }
+        for (column, p) in self.phi.iter_mut().zip(phi) {
+            column[i] = p;
+        }
+        self.label[i] = label;
+        self.limit[i] = limit;
+        self.len += 1;
+    }
+
+    /// Copies corner `i` of `other`.
+    #[inline(always)]
+    pub fn push_from(&mut self, other: &Self, i: usize) {
+        self.push(
+            other.lengths.map(|column| column[i]),
+            other.phi.map(|column| column[i]),
+            other.label[i],
+            other.limit[i],
+        );
+    }
+
+    #[inline(always)]
+    fn corner(&self, i: usize) -> Corner<T> {
+        let [l12, l13, l23, l14, l24, l34] = [0, 1, 2, 3, 4, 5].map(|k| self.lengths[k][i]);
+        Corner {
+            l12,
+            l13,
+            l23,
+            l14,
+            l24,
+            l34,
+            phi: [self.phi[0][i], self.phi[1][i], self.phi[2][i]],
+        }
+    }
+
+    /// Whole SIMD registers; the lanes beyond `len` hold what was there before.
+    #[inline(always)]
+    fn padded_len(&self) -> usize {
+        self.len.next_multiple_of(16).min(BLOCK)
+    }
+
+    /// First stage: the interior of the faces. Fills `arrival` and `bound`.
+    #[inline(always)]
+    pub(super) fn solve_interior(&mut self) {
+        let infinity = T::from_f64(f64::INFINITY);
+        for i in 0..self.padded_len() {
+            let inner = interior(&self.corner(i));
+            self.arrival[i] = if inner.valid { inner.phi } else { infinity };
+            self.bound[i] = if inner.exists { inner.phi } else { -infinity };
+        }
+    }
+
+    /// Second stage: the boundary of the faces. Fills `arrival`.
+    #[inline(always)]
+    pub(super) fn solve_boundary(&mut self) {
+        for i in 0..self.padded_len() {
+            self.arrival[i] = boundary(&self.corner(i));
+        }
+    }
+}

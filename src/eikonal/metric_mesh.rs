@@ -1,0 +1,149 @@
+//! The mesh as the solver sees it: four indices and six squared metric lengths per tetrahedron,
+//! and the tetrahedra at each vertex.
+//!
+//! Vertices are numbered owned first, ghosts after. Inside a tetrahedron, and in the list of a
+//! vertex, the order is that of the file, whatever the numbering: results do not depend on it.
+
+use super::local_solver::Corner;
+use crate::real::Real;
+
+/// One tetrahedron.
+#[derive(Debug, Clone, Copy)]
+pub struct Tetrahedron<T> {
+    /// Local vertices, in the file's order.
+    pub vertices: [u32; 4],
+    /// L_ij = (x_i − x_j)ᵀ N (x_i − x_j) for γ = 1, ms², pairs 01 02 03 12 13 23.
+    pub lengths: [T; 6],
+}
+
+/// A corner of a tetrahedron: tetrahedron · 4 + corner.
+pub type Incidence = u32;
+
+/// Part of the mesh that one rank computes on.
+#[derive(Debug, Clone)]
+pub struct MetricMesh<T> {
+    /// Vertices 0..owned are updated here, the rest are ghosts.
+    pub owned: usize,
+    pub tetrahedra: Vec<Tetrahedron<T>>,
+    /// Material domain of each tetrahedron.
+    pub domains: Vec<u32>,
+    /// Corners at vertex v: `incidences[offsets[v]..offsets[v + 1]]`, in the file's order of
+    /// tetrahedra.
+    offsets: Vec<u32>,
+    incidences: Vec<Incidence>,
+}
+
+/// The other corners of each corner, ascending.
+pub const FACE: [[usize; 3]; 4] = [[1, 2, 3], [0, 2, 3], [0, 1, 3], [0, 1, 2]];
+
+/// Index of pair (i, j) among 01 02 03 12 13 23.
+const PAIR: [[usize; 4]; 4] = [[0, 0, 1, 2], [0, 0, 3, 4], [1, 3, 0, 5], [2, 4, 5, 0]];
+
+/// Indices of l12 l13 l23 l14 l24 l34 for each corner as vertex 4.
+const CORNER_PAIRS: [[usize; 6]; 4] = {
+    let mut table = [[0; 6]; 4];
+    let mut c = 0;
+    while c < 4 {
+        let [a, b, d] = FACE[c];
+        table[c] = [
+            PAIR[a][b], PAIR[a][d], PAIR[b][d], PAIR[a][c], PAIR[b][c], PAIR[d][c],
+        ];
+        c += 1;
+    }
+    table
+};
+
+impl<T: Real> Tetrahedron<T> {
+    /// Metric lengths as seen from `corner`, divided by γ.
+    #[inline(always)]
+    pub fn corner_lengths(&self, corner: usize, inv_gamma: T) -> [T; 6] {
+        CORNER_PAIRS[corner].map(|i| self.lengths[i] * inv_gamma)
+    }
+
+    /// Local solve data of `corner`, arrival times of the face from `phi`.
+    #[inline(always)]
+    pub fn corner(&self, corner: usize, inv_gamma: T, phi: &[T]) -> Corner<T> {
+        let [l12, l13, l23, l14, l24, l34] = self.corner_lengths(corner, inv_gamma);
+        Corner {
+            l12,
+            l13,
+            l23,
+            l14,
+            l24,
+            l34,
+            phi: FACE[corner].map(|i| phi[self.vertices[i] as usize]),
+        }
+    }
+}
+
+impl<T: Real> MetricMesh<T> {
+    /// Builds the lists of corners; `file_order` gives the tetrahedra in the file's order.
+    pub fn new(
+        owned: usize,
+        vertices: usize,
+        tetrahedra: Vec<Tetrahedron<T>>,
+        domains: Vec<u32>,
+        file_order: impl Iterator<Item = u32>,
+    ) -> Self {
+        let mut offsets = vec![0u32; vertices + 1];
+        for tet in &tetrahedra {
+            for v in tet.vertices {
+                offsets[v as usize + 1] += 1;
+            }
+        }
+        for v in 0..vertices {
+            offsets[v + 1] += offsets[v];
+        }
+        let mut next = offsets.clone();
+        let mut incidences = vec![0; 4 * tetrahedra.len()];
+        for t in file_order {
+            for (c, v) in (0u32..).zip(tetrahedra[t as usize].vertices) {
+                let slot = &mut next[v as usize];
+                incidences[*slot as usize] = t << 2 | c;
+                *slot += 1;
+            }
+        }
+        Self {
+            owned,
+            tetrahedra,
+            domains,
+            offsets,
+            incidences,
+        }
+    }
+
+    /// Owned vertices and ghosts.
+    pub fn vertex_count(&self) -> usize {
+        self.offsets.len() - 1
+    }
+
+    /// Corners at `vertex`, in the file's order of tetrahedra.
+    #[inline(always)]
+    pub fn incidences(&self, vertex: u32) -> &[Incidence] {
+        let v = vertex as usize;
+        &self.incidences[self.offsets[v] as usize..self.offsets[v + 1] as usize]
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Each corner's six lengths are those between the vertices they are named after.
+    #[test]
+    fn corner_lengths_are_those_of_the_named_pairs() {
+        // L_ij = 10 i + j identifies the pair.
+        let tet = Tetrahedron {
+            vertices: [0, 1, 2, 3],
+            lengths: [1.0, 2.0, 3.0, 12.0, 13.0, 23.0],
+        };
+        for c in 0..4 {
+            let [a, b, d] = FACE[c];
+            let name = |i: usize, j: usize| (10 * i.min(j) + i.max(j)) as f64;
+            assert_eq!(
+                tet.corner_lengths(c, 1.0),
+                [name(a, b), name(a, d), name(b, d), name(a, c), name(b, c), name(d, c)]
+            );
+        }
+    }
+}
