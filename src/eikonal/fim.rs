@@ -169,7 +169,11 @@ impl<'a, T: Real> Front<'a, T> {
     fn exchange(&mut self, comm: &dyn Communicator, halo: &Halo, traffic: &mut Traffic) {
         self.fell.sort_unstable();
         self.fell.dedup();
-        let sent = self.fell.iter().map(|v| self.phi[*v as usize]).collect::<Vec<_>>();
+        let sent = self
+            .fell
+            .iter()
+            .map(|v| self.phi[*v as usize])
+            .collect::<Vec<_>>();
         halo.update(comm, &self.fell, &sent, 1, traffic, |ghost, time| {
             let before = std::mem::replace(&mut self.phi[ghost as usize], time[0]);
             self.active.activate(ghost, before.value(), time[0].value());

@@ -93,7 +93,11 @@ fn edge<T: Real>(l_ij: T, l_i4: T, l_j4: T, phi_i: T, phi_j: T) -> (T, T, T) {
     let phi = phi_j + lambda * d + s;
     let valid = (denominator > zero) & (lambda > zero) & (lambda < one);
     (
-        if valid { phi } else { T::from_f64(f64::INFINITY) },
+        if valid {
+            phi
+        } else {
+            T::from_f64(f64::INFINITY)
+        },
         lambda,
         s,
     )
@@ -178,8 +182,6 @@ pub fn support<T: Real>(k: &Corner<T>, at: &Stencil<T>, tolerance: f64) -> u8 {
     ];
     let (s, phi4) = (at.s.value(), at.phi.value());
     (0..3)
-        .filter(|&i| {
-            lambda[i] > 0.0 || k.phi[i].value() + k_lambda[i] / s - phi4 <= tolerance
-        })
+        .filter(|&i| lambda[i] > 0.0 || k.phi[i].value() + k_lambda[i] / s - phi4 <= tolerance)
         .fold(0, |mask, i| mask | 1 << i)
 }

@@ -142,7 +142,14 @@ mod tests {
             let name = |i: usize, j: usize| (10 * i.min(j) + i.max(j)) as f64;
             assert_eq!(
                 tet.corner_lengths(c, 1.0),
-                [name(a, b), name(a, d), name(b, d), name(a, c), name(b, c), name(d, c)]
+                [
+                    name(a, b),
+                    name(a, d),
+                    name(b, d),
+                    name(a, c),
+                    name(b, c),
+                    name(d, c)
+                ]
             );
         }
     }

@@ -97,7 +97,8 @@ impl<T: Real> Resolver<T> {
                 }
                 // Falls of a few last bits are left to the canonical pass.
                 let limit = times[c] * keep;
-                self.interior.push(tet.corner_lengths(c, ig), face, w, limit);
+                self.interior
+                    .push(tet.corner_lengths(c, ig), face, w, limit);
                 if self.interior.is_full() {
                     self.flush_interior();
                 }
@@ -128,7 +129,8 @@ impl<T: Real> Resolver<T> {
         self.kernels.boundary(&mut self.boundary);
         for i in 0..self.boundary.len() {
             if self.boundary.arrival[i] < self.boundary.limit[i] {
-                self.proposals.push((self.boundary.label[i], self.boundary.arrival[i]));
+                self.proposals
+                    .push((self.boundary.label[i], self.boundary.arrival[i]));
             }
         }
         self.boundary.clear();

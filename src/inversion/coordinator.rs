@@ -364,3 +364,6 @@ fn check_state(state: &State, settings: &Settings, domains: usize) -> Result<()>
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests;

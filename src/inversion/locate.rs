@@ -1,6 +1,6 @@
 //! Points inside tetrahedra: which one, and with what barycentric shares.
 
-use super::misfit::Sampling;
+use super::observations::Sampling;
 use crate::error::{Error, Result};
 use crate::mesh::TetMesh;
 use crate::tensor::{Vec3, cross, dot, norm, sub};
@@ -175,5 +175,99 @@ impl PointGrid {
                 self.points[range].iter().for_each(|&p| visit(p));
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rand::{Rng, SeedableRng};
+    use rand_chacha::ChaCha8Rng;
+
+    /// n³ cubes of side 0.5 mm, six tetrahedra each (Kuhn).
+    fn cube(n: u32) -> TetMesh {
+        let at = |x: u32, y: u32, z: u32| (z * (n + 1) + y) * (n + 1) + x;
+        let mut mesh = TetMesh::default();
+        for z in 0..=n {
+            for y in 0..=n {
+                for x in 0..=n {
+                    mesh.points
+                        .push([x, y, z].map(|c| 0.5 * f64::from(c) - 1.0));
+                }
+            }
+        }
+        let paths = [
+            [0, 1, 2],
+            [1, 2, 0],
+            [2, 0, 1],
+            [0, 2, 1],
+            [2, 1, 0],
+            [1, 0, 2],
+        ];
+        for z in 0..n {
+            for y in 0..n {
+                for x in 0..n {
+                    for path in paths {
+                        let mut corner = [x, y, z];
+                        let mut tetrahedron = [at(x, y, z); 4];
+                        for (i, axis) in path.into_iter().enumerate() {
+                            corner[axis] += 1;
+                            tetrahedron[i + 1] = at(corner[0], corner[1], corner[2]);
+                        }
+                        mesh.tetrahedra.push(tetrahedron);
+                    }
+                }
+            }
+        }
+        mesh
+    }
+
+    #[test]
+    fn linear_functions_are_interpolated_exactly() {
+        let mesh = cube(5);
+        let mut rng = ChaCha8Rng::seed_from_u64(5);
+        let mut points: Vec<Vec3> = (0..2000)
+            .map(|_| std::array::from_fn(|_| rng.random_range(-1.0..1.5)))
+            .collect();
+        // Corners, vertices, points on faces and edges.
+        points.extend([
+            [-1.0; 3],
+            [1.5; 3],
+            [0.0; 3],
+            [0.25, 0.0, 0.5],
+            [0.1, 0.1, 0.1],
+        ]);
+        let linear = |x: &Vec3| 3.0 - 2.0 * x[0] + 0.5 * x[1] + 7.0 * x[2];
+        let phi: Vec<f64> = mesh.points.iter().map(linear).collect();
+        let sampling = sample_points(&mesh, &points).unwrap();
+        let sampled = sampling.apply(&phi).unwrap();
+        for (p, x) in points.iter().enumerate() {
+            assert!((sampled[p] - linear(x)).abs() < 1e-12);
+            assert!(sampling.row(p).1.iter().all(|s| *s > 0.0));
+        }
+        // A vertex is one vertex.
+        assert_eq!(sampling.row(2002).1, [1.0]);
+    }
+
+    #[test]
+    fn points_outside_are_named_with_their_distance() {
+        let mesh = cube(2);
+        let error = sample_points(&mesh, &[[-0.5; 3], [0.0, 0.0, 3.0]]).unwrap_err();
+        let text = error.to_string();
+        assert!(
+            text.contains("point 1") && text.contains("3.000000 mm away"),
+            "{text}"
+        );
+        for bad in [f64::NAN, f64::INFINITY] {
+            let text = sample_points(&mesh, &[[0.0, bad, 0.0]])
+                .unwrap_err()
+                .to_string();
+            assert!(
+                text.contains("point 0") && text.contains("finite"),
+                "{text}"
+            );
+        }
+        assert!(sample_points(&mesh, &[]).unwrap().is_empty());
+        assert!(sample_points(&TetMesh::default(), &[[0.0; 3]]).is_err());
     }
 }

@@ -1,308 +1,18 @@
-//! The misfit f = Σ_j w_j (φ*_j − (H φ)_j)² of measured and computed activation times.
+//! The misfit f = Σ_j w_j (φ*_j − (H φ)_j)² of measured and computed activation times, and what
+//! its derivatives need, on the rows of one rank.
 //!
-//! (H φ)_j = Σ_i h_ji φ_i samples the solution: one vertex with share 1, or the corners of a
-//! tetrahedron with barycentric shares. [`Observations`] lists the rows of H in global numbering;
-//! [`LocalObservations`] holds the rows of one rank. A row is *counted* on the owner of its first
-//! vertex only, but every rank that owns one of its vertices holds it, so that
-//! φ̄ = df/dφ = −2 Hᵀ W (φ* − H φ) of the owned vertices needs no communication. Sums over rows
-//! are reproducible ([`crate::exact_sum`]): the same bits for any number of ranks and threads.
+//! A row is *counted* on the owner of its first vertex only, but every rank that owns one of its
+//! vertices holds it, so that φ̄ = df/dφ = −2 Hᵀ W (φ* − H φ) of the owned vertices needs no
+//! communication. Sums over rows are reproducible ([`crate::exact_sum`]): the same bits for any
+//! number of ranks and threads.
 
 use nalgebra::DMatrix;
-use rand::SeedableRng;
-use rand_chacha::ChaCha20Rng;
-use rand_distr::{Distribution, Normal};
 use rayon::prelude::*;
 
-use crate::comm::{self, Communicator, scatter_slices};
+use super::observations::Sampling;
+use crate::comm::{self, Communicator};
 use crate::error::{Error, Result};
 use crate::exact_sum::modulus_bound;
-
-/// The sampling operator H: rows of vertices and shares, in compressed form.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Sampling {
-    /// First entry of each row, and the number of entries (rows + 1).
-    offsets: Vec<u32>,
-    vertices: Vec<u32>,
-    shares: Vec<f64>,
-}
-
-impl Default for Sampling {
-    fn default() -> Self {
-        Self {
-            offsets: vec![0],
-            vertices: Vec::new(),
-            shares: Vec::new(),
-        }
-    }
-}
-
-impl Sampling {
-    /// One row per vertex, with share 1.
-    pub fn at_vertices(vertices: impl IntoIterator<Item = u32>) -> Self {
-        let mut rows = Self::default();
-        for v in vertices {
-            rows.push([(v, 1.0)]);
-        }
-        rows
-    }
-
-    /// Appends the row Σ share · φ_vertex.
-    pub fn push(&mut self, row: impl IntoIterator<Item = (u32, f64)>) {
-        for (vertex, share) in row {
-            self.vertices.push(vertex);
-            self.shares.push(share);
-        }
-        self.offsets.push(self.vertices.len() as u32);
-    }
-
-    /// Number of rows.
-    pub fn len(&self) -> usize {
-        self.offsets.len() - 1
-    }
-
-    /// Whether there is no row.
-    pub fn is_empty(&self) -> bool {
-        self.len() == 0
-    }
-
-    /// Vertices and shares of row `j`.
-    #[inline]
-    pub fn row(&self, j: usize) -> (&[u32], &[f64]) {
-        let range = self.offsets[j] as usize..self.offsets[j + 1] as usize;
-        (&self.vertices[range.clone()], &self.shares[range])
-    }
-
-    /// (H φ)_j.
-    #[inline]
-    pub fn apply_row(&self, j: usize, phi: &[f64]) -> f64 {
-        let (vertices, shares) = self.row(j);
-        vertices
-            .iter()
-            .zip(shares)
-            .map(|(&v, h)| h * phi[v as usize])
-            .sum()
-    }
-
-    /// H φ.
-    pub fn apply(&self, phi: &[f64]) -> Vec<f64> {
-        (0..self.len()).map(|j| self.apply_row(j, phi)).collect()
-    }
-
-    /// Values given one per row, or one per vertex of the mesh when every row is a vertex.
-    fn values_at_rows(
-        &self,
-        what: &str,
-        values: Vec<f64>,
-        mesh_vertices: usize,
-    ) -> Result<Vec<f64>> {
-        if values.len() == self.len() {
-            return Ok(values);
-        }
-        let single = self.vertices.len() == self.len();
-        if single && values.len() == mesh_vertices {
-            return Ok(self.vertices.iter().map(|&v| values[v as usize]).collect());
-        }
-        let per_mesh = if single && mesh_vertices != self.len() {
-            format!(", or one per vertex of the mesh ({mesh_vertices})")
-        } else {
-            String::new()
-        };
-        Err(Error::bad_data(
-            what,
-            format!(
-                "{} values for {} places of measurement",
-                values.len(),
-                self.len()
-            ),
-            format!("give one value per place ({}){per_mesh}", self.len()),
-        ))
-    }
-}
-
-/// All measurements, in global numbering of vertices (on rank 0).
-#[derive(Debug, Clone, PartialEq)]
-pub struct Observations {
-    sampling: Sampling,
-    /// φ*_j, ms; NaN where nothing was measured.
-    measured: Vec<f64>,
-    /// w_j ≥ 0.
-    weights: Vec<f64>,
-    /// Rows without a measurement.
-    missing: usize,
-}
-
-impl Observations {
-    /// Measurements at the rows of `sampling`. `measured` (ms, NaN: not measured there) and
-    /// `weights` (absent: 1) hold one value per row or one per vertex of the mesh.
-    ///
-    /// # Errors
-    /// `BadData`: wrong length, infinite times, weights that are negative or not finite, rows of
-    /// vertices that do not exist, nothing measured at all.
-    pub fn new(
-        sampling: Sampling,
-        measured: Vec<f64>,
-        weights: Option<Vec<f64>>,
-        mesh_vertices: usize,
-    ) -> Result<Self> {
-        if let Some(v) = sampling
-            .vertices
-            .iter()
-            .find(|&&v| v as usize >= mesh_vertices)
-        {
-            return Err(Error::bad_data(
-                "inversion.vertices",
-                format!("vertex {v} does not exist"),
-                format!(
-                    "the mesh has vertices 0 to {}",
-                    mesh_vertices.saturating_sub(1)
-                ),
-            ));
-        }
-        let measured = sampling.values_at_rows("measured times", measured, mesh_vertices)?;
-        let weights = match weights {
-            Some(w) => sampling.values_at_rows("weights of the measurements", w, mesh_vertices)?,
-            None => vec![1.0; sampling.len()],
-        };
-        if let Some(j) = weights.iter().position(|w| !(w.is_finite() && *w >= 0.0)) {
-            return Err(Error::bad_data(
-                "weights of the measurements",
-                format!("weight {} of measurement {j}", weights[j]),
-                "weights must be finite and not negative; 0 leaves a measurement out",
-            ));
-        }
-        if let Some(j) = measured.iter().position(|t| t.is_infinite()) {
-            return Err(Error::bad_data(
-                "measured times",
-                format!("measurement {j} is infinite"),
-                "write NaN where nothing was measured",
-            ));
-        }
-        let missing = measured.iter().filter(|t| t.is_nan()).count();
-        if missing == measured.len() {
-            return Err(Error::bad_data(
-                "measured times",
-                format!("no finite value among {missing}"),
-                "an inversion needs at least one measured time",
-            ));
-        }
-        Ok(Self {
-            sampling,
-            measured,
-            weights,
-            missing,
-        })
-    }
-
-    /// Number of rows, those without a measurement included.
-    pub fn len(&self) -> usize {
-        self.sampling.len()
-    }
-
-    /// Whether there is no row.
-    pub fn is_empty(&self) -> bool {
-        self.sampling.is_empty()
-    }
-
-    /// Rows where nothing was measured (NaN), which take no part.
-    pub fn missing(&self) -> usize {
-        self.missing
-    }
-
-    /// The rows of each rank from those of rank 0, in global numbering. `parts[v]` is the rank
-    /// that owns vertex v (read on rank 0). Collective.
-    pub fn scatter(
-        comm: &dyn Communicator,
-        observations: Option<&Observations>,
-        parts: &[u32],
-    ) -> RankObservations {
-        let mut outgoing: Vec<RankObservations> = (0..comm.size())
-            .map(|_| RankObservations::default())
-            .collect();
-        if let Some(all) = observations {
-            for j in (0..all.len()).filter(|&j| !all.measured[j].is_nan()) {
-                let (vertices, shares) = all.sampling.row(j);
-                for (i, &v) in vertices.iter().enumerate() {
-                    let owner = parts[v as usize];
-                    let seen = vertices[..i].iter().any(|&u| parts[u as usize] == owner);
-                    if let Some(rank) = outgoing.get_mut(owner as usize).filter(|_| !seen) {
-                        rank.lengths.push(vertices.len() as u32);
-                        rank.vertices.extend_from_slice(vertices);
-                        rank.shares.extend_from_slice(shares);
-                        rank.measured.push(all.measured[j]);
-                        rank.weights.push(all.weights[j]);
-                        rank.counted.push(u8::from(i == 0));
-                    }
-                }
-            }
-        }
-        macro_rules! scattered {
-            ($field:ident) => {{
-                let parts: Vec<_> = outgoing
-                    .iter_mut()
-                    .map(|rank| std::mem::take(&mut rank.$field))
-                    .collect();
-                scatter_slices(comm, 0, &parts)
-            }};
-        }
-        RankObservations {
-            lengths: scattered!(lengths),
-            vertices: scattered!(vertices),
-            shares: scattered!(shares),
-            measured: scattered!(measured),
-            weights: scattered!(weights),
-            counted: scattered!(counted),
-        }
-    }
-}
-
-/// The rows of one rank, still in global numbering of vertices.
-#[derive(Debug, Clone, Default, PartialEq)]
-pub struct RankObservations {
-    lengths: Vec<u32>,
-    vertices: Vec<u32>,
-    shares: Vec<f64>,
-    measured: Vec<f64>,
-    weights: Vec<f64>,
-    counted: Vec<u8>,
-}
-
-impl RankObservations {
-    /// Rows with local vertices: `local` gives the local number of a global vertex, owned vertices
-    /// first, ghosts after.
-    ///
-    /// # Errors
-    /// `Bug` when a vertex of a row is not on this rank (a rank holds all tetrahedra of its
-    /// vertices, and a row lies in one tetrahedron).
-    pub fn localise(self, local: impl Fn(u32) -> Option<u32>) -> Result<LocalObservations> {
-        let vertices = self
-            .vertices
-            .iter()
-            .map(|&v| {
-                local(v).ok_or_else(|| {
-                    Error::Bug(format!(
-                        "measurement at vertex {v}, which is not on this rank"
-                    ))
-                })
-            })
-            .collect::<Result<Vec<u32>>>()?;
-        let mut offsets = vec![0];
-        let mut end = 0;
-        offsets.extend(self.lengths.iter().map(|n| {
-            end += n;
-            end
-        }));
-        Ok(LocalObservations {
-            sampling: Sampling {
-                offsets,
-                vertices,
-                shares: self.shares,
-            },
-            measured: self.measured,
-            weights: self.weights,
-            counted: self.counted.into_iter().map(|c| c != 0).collect(),
-        })
-    }
-}
 
 /// The measurements that touch a vertex of this rank, in local numbering.
 #[derive(Debug, Clone, PartialEq)]
@@ -316,6 +26,21 @@ pub struct LocalObservations {
 }
 
 impl LocalObservations {
+    /// The rows of this rank; all arrays have one entry per row.
+    pub(super) fn new(
+        sampling: Sampling,
+        measured: Vec<f64>,
+        weights: Vec<f64>,
+        counted: Vec<bool>,
+    ) -> Self {
+        Self {
+            sampling,
+            measured,
+            weights,
+            counted,
+        }
+    }
+
     /// Number of rows on this rank.
     pub fn len(&self) -> usize {
         self.sampling.len()
@@ -327,23 +52,29 @@ impl LocalObservations {
     }
 
     /// Residuals r = φ* − H φ (ms) of this rank's rows; `phi` holds owned and ghost vertices.
+    /// Collective.
     ///
     /// # Errors
-    /// `BadData` when no source reaches a measured vertex.
-    pub fn residuals(&self, phi: &[f64]) -> Result<Vec<f64>> {
-        let mut unreached = 0_usize;
+    /// `BadData` on all ranks when no source reaches a place of measurement, with their number.
+    pub fn residuals(&self, comm: &dyn Communicator, phi: &[f64]) -> Result<Vec<f64>> {
+        let mut unreached = [0_u64];
         let residuals = (0..self.len())
             .map(|j| {
                 let (vertices, _) = self.sampling.row(j);
-                unreached += usize::from(vertices.iter().any(|&v| phi[v as usize].is_infinite()));
+                let reached = vertices.iter().all(|&v| phi[v as usize] != f64::INFINITY);
+                unreached[0] += u64::from(self.counted[j] && !reached);
                 self.measured[j] - self.sampling.apply_row(j, phi)
             })
             .collect();
-        if unreached > 0 {
+        comm.sum_u64(&mut unreached);
+        if unreached[0] > 0 {
             return Err(Error::bad_data(
                 "measured times",
-                format!("no source reaches {unreached} of the places of measurement of this rank"),
-                "add a source to their component of the mesh, or write NaN there",
+                format!(
+                    "no source reaches {} of the places of measurement",
+                    unreached[0]
+                ),
+                "add a source in their component of the mesh, or write NaN as their time",
             ));
         }
         Ok(residuals)
@@ -361,9 +92,9 @@ impl LocalObservations {
     /// φ̄ = df/dφ = −2 Hᵀ W r of the `owned` first vertices, complete without communication.
     pub fn phi_bar(&self, residuals: &[f64], owned: usize) -> Vec<f64> {
         let mut phi_bar = vec![0.0; owned];
-        for j in 0..self.len() {
+        for (j, (w, r)) in self.weights.iter().zip(residuals).enumerate() {
             let (vertices, shares) = self.sampling.row(j);
-            let source = -2.0 * self.weights[j] * residuals[j];
+            let source = -2.0 * w * r;
             for (&v, h) in vertices.iter().zip(shares) {
                 if let Some(x) = phi_bar.get_mut(v as usize) {
                     *x += h * source;
@@ -466,24 +197,164 @@ pub fn tangent_gradient(
     comm::sum_over_ranks(comm, sums)
 }
 
-/// Adds Gaussian noise of the given standard deviation (ms) to times in global order; the seed
-/// alone determines it.
-///
-/// # Errors
-/// `BadData` for a standard deviation that is negative or not finite.
-pub fn add_noise(times: &mut [f64], standard_deviation: f64, seed: u64) -> Result<()> {
-    if !(standard_deviation.is_finite() && standard_deviation >= 0.0) {
-        return Err(Error::bad_data(
-            "inversion.twin.noise_ms",
-            format!("standard deviation {standard_deviation}"),
-            "give a finite number ≥ 0, in ms",
-        ));
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::comm::threads;
+    use crate::inversion::observations::Observations;
+    use rand::{Rng, SeedableRng};
+    use rand_chacha::ChaCha8Rng;
+
+    const VERTICES: usize = 300;
+    const DOMAINS: usize = 7;
+
+    /// φ(γ) = Σ_k B_vk γ_k^(−1/2) on vertices of which any four may form a row.
+    struct Case {
+        lengths: Vec<f64>,
+        observations: Observations,
     }
-    let normal = Normal::new(0.0, standard_deviation)
-        .map_err(|e| Error::Bug(format!("normal distribution: {e}")))?;
-    let mut rng = ChaCha20Rng::seed_from_u64(seed);
-    for t in times {
-        *t += normal.sample(&mut rng);
+
+    impl Case {
+        fn new() -> Self {
+            let mut rng = ChaCha8Rng::seed_from_u64(11);
+            let lengths = (0..VERTICES * DOMAINS)
+                .map(|_| rng.random_range(0.0..9.0))
+                .collect();
+            let mut sampling = Sampling::default();
+            for _ in 0..500 {
+                let corners: [u32; 4] =
+                    std::array::from_fn(|_| rng.random_range(0..VERTICES as u32));
+                let share: [f64; 4] = std::array::from_fn(|_| rng.random_range(0.0..0.25));
+                sampling.push(corners.into_iter().zip(share).take(rng.random_range(1..=4)));
+            }
+            let mut measured: Vec<f64> = (0..500).map(|_| rng.random_range(0.0..80.0)).collect();
+            measured[17] = f64::NAN;
+            let weights = (0..500).map(|_| rng.random_range(0.0..2.0)).collect();
+            let observations =
+                Observations::new(sampling, measured, Some(weights), VERTICES).unwrap();
+            Self {
+                lengths,
+                observations,
+            }
+        }
+
+        fn phi(&self, v: usize, gamma: &[f64]) -> f64 {
+            let row = &self.lengths[v * DOMAINS..][..DOMAINS];
+            row.iter().zip(gamma).map(|(b, g)| b / g.sqrt()).sum()
+        }
+
+        fn phi_dot(&self, v: usize, k: usize, gamma: &[f64]) -> f64 {
+            -0.5 * self.lengths[v * DOMAINS + k] * gamma[k].powf(-1.5)
+        }
+
+        /// Misfit, gradient by tangents and Jᵀ W J on so many ranks; `part` deals out vertices.
+        fn evaluate(
+            &self,
+            ranks: usize,
+            part: impl Fn(usize) -> u32 + Sync,
+            gamma: &[f64],
+        ) -> (f64, Vec<f64>, DMatrix<f64>) {
+            let parts: Vec<u32> = (0..VERTICES).map(part).collect();
+            let results = threads::run(ranks, |comm| {
+                let all = (comm.rank() == 0).then_some(&self.observations);
+                let owner = |v: usize| parts[v] as usize == comm.rank();
+                // Owned vertices first, then all others as ghosts.
+                let mut local: Vec<usize> = (0..VERTICES).filter(|&v| owner(v)).collect();
+                let owned = local.len();
+                local.extend((0..VERTICES).filter(|&v| !owner(v)));
+                let number = |g: u32| local.iter().position(|&v| v == g as usize);
+                let rows = Observations::scatter(comm, all, &parts)
+                    .localise(|g| number(g).map(|l| l as u32))
+                    .unwrap();
+                let phi: Vec<f64> = local.iter().map(|&v| self.phi(v, gamma)).collect();
+                let phi_dot: Vec<f64> = local
+                    .iter()
+                    .flat_map(|&v| (0..DOMAINS).map(move |k| (v, k)))
+                    .map(|(v, k)| self.phi_dot(v, k, gamma))
+                    .collect();
+                let residuals = rows.residuals(comm, &phi).unwrap();
+                let phi_bar = rows.phi_bar(&residuals, owned);
+                (
+                    rows.misfit(comm, &residuals),
+                    tangent_gradient(comm, &phi_bar, &phi_dot, DOMAINS),
+                    rows.normal_matrix(comm, &phi_dot, DOMAINS),
+                )
+            });
+            assert!(results.windows(2).all(|pair| pair[0] == pair[1]));
+            results[0].clone()
+        }
     }
-    Ok(())
+
+    const GAMMA: [f64; DOMAINS] = [1.0, 0.2, 1.3, 0.7, 2.0, 0.9, 1.1];
+
+    #[test]
+    fn the_same_bits_on_any_number_of_ranks() {
+        let case = Case::new();
+        let solo = case.evaluate(1, |_| 0, &GAMMA);
+        for ranks in [2, 3, 4, 7] {
+            let blocks = case.evaluate(ranks, |v| (v * ranks / VERTICES) as u32, &GAMMA);
+            let dealt = case.evaluate(ranks, |v| (v % ranks) as u32, &GAMMA);
+            assert_eq!(blocks, solo);
+            assert_eq!(dealt, solo);
+        }
+        // A rank that owns nothing.
+        assert_eq!(case.evaluate(2, |_| 1, &GAMMA), solo);
+    }
+
+    #[test]
+    fn derivatives_against_differences() {
+        let case = Case::new();
+        let (_, gradient, normal) = case.evaluate(2, |v| (v % 2) as u32, &GAMMA);
+        let moved = |k: usize, h: f64| {
+            let mut g = GAMMA;
+            g[k] += h;
+            case.evaluate(1, |_| 0, &g)
+        };
+        let h = 1e-5;
+        for k in 0..DOMAINS {
+            let quotient = (moved(k, h).0 - moved(k, -h).0) / (2.0 * h);
+            assert!((quotient - gradient[k]).abs() < 1e-7 * gradient[k].abs().max(1e4));
+        }
+        // Jᵀ W J row by row, by plain sums.
+        let observations = &case.observations;
+        let mut expected = DMatrix::<f64>::zeros(DOMAINS, DOMAINS);
+        for (sampling, measured, weight) in observations.rows().map(|r| (r.0, r.1, r.2)) {
+            if measured.is_nan() {
+                continue;
+            }
+            let column = |k: usize| -> f64 {
+                let (vertices, shares) = sampling;
+                vertices
+                    .iter()
+                    .zip(shares)
+                    .map(|(&v, h)| h * case.phi_dot(v as usize, k, &GAMMA))
+                    .sum()
+            };
+            for a in 0..DOMAINS {
+                for b in 0..DOMAINS {
+                    expected[(a, b)] += weight * column(a) * column(b);
+                }
+            }
+        }
+        assert!((&normal - &expected).amax() < 1e-13 * expected.amax());
+        assert_eq!(normal, normal.transpose());
+    }
+
+    #[test]
+    fn a_measured_vertex_that_no_source_reaches_is_an_error_with_their_number() {
+        let sampling = Sampling::at_vertices([0, 1, 2]);
+        let all = Observations::new(sampling, vec![1.0, 2.0, f64::NAN], None, 3).unwrap();
+        let errors = threads::run(2, |comm| {
+            let root = (comm.rank() == 0).then_some(&all);
+            let local = Observations::scatter(comm, root, &[0, 1, 1])
+                .localise(Some)
+                .unwrap();
+            let phi = [1.0, f64::INFINITY, f64::INFINITY];
+            local.residuals(comm, &phi).unwrap_err().to_string()
+        });
+        assert!(
+            errors.iter().all(|e| e.contains("reaches 1 of")),
+            "{errors:?}"
+        );
+    }
 }

@@ -17,7 +17,9 @@ pub fn hilbert_keys(points: &[Vec3]) -> Vec<u64> {
             high[i] = high[i].max(p[i]);
         }
     }
-    let extent = (0..3).map(|i| high[i] - low[i]).fold(f64::MIN_POSITIVE, f64::max);
+    let extent = (0..3)
+        .map(|i| high[i] - low[i])
+        .fold(f64::MIN_POSITIVE, f64::max);
     let scale = f64::from((1u32 << BITS) - 1) / extent;
     points
         .iter()
@@ -68,9 +70,7 @@ mod tests {
     #[test]
     fn consecutive_cells_are_neighbours() {
         let step = 1u32 << (BITS - 3);
-        let mut cells: Vec<[u32; 3]> = (0..512)
-            .map(|i| [i & 7, i >> 3 & 7, i >> 6])
-            .collect();
+        let mut cells: Vec<[u32; 3]> = (0..512).map(|i| [i & 7, i >> 3 & 7, i >> 6]).collect();
         cells.sort_by_key(|c| hilbert_key(c.map(|x| x * step)));
         for pair in cells.windows(2) {
             let distance: u32 = (0..3).map(|i| pair[0][i].abs_diff(pair[1][i])).sum();

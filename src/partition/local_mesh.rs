@@ -57,7 +57,10 @@ pub fn distribute(comm: &dyn Communicator, whole: Option<&WholeMesh>) -> Result<
             let from: &[usize] = if rank == comm.rank() { &[0] } else { &[] };
             mine.extend(comm.exchange(&[], from, &mut || {}));
         }
-        return agree(comm, Part::decode(&mine.pop().unwrap_or_default()).and_then(Part::finish));
+        return agree(
+            comm,
+            Part::decode(&mine.pop().unwrap_or_default()).and_then(Part::finish),
+        );
     }
     let whole = agree(comm, whole.ok_or_else(missing))?;
     let tetrahedra = tetrahedra_of_ranks(whole, comm.size());

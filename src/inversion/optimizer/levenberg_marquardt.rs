@@ -68,8 +68,7 @@ impl Method for LevenbergMarquardt {
             }
             let predicted =
                 -dot(&at.gradient, step.as_slice()) - 0.5 * step.dot(&(hessian * &step));
-            // Also when NaN.
-            if !(predicted > f64::EPSILON * at.objective.abs()) {
+            if predicted.is_nan() || predicted <= f64::EPSILON * at.objective.abs() {
                 return Ok(None);
             }
             let moved = at.theta.iter().zip(step.iter());

@@ -147,7 +147,9 @@ fn ill_conditioned_quadratic() {
         (Optimizer::GaussNewton, 1),
         (Optimizer::LevenbergMarquardt, 3),
     ] {
-        let case = Case::new(optimizer, InitialHessian::GaussNewton, 200);
+        let mut case = Case::new(optimizer, InitialHessian::GaussNewton, 200);
+        case.stop.gradient_norm = 1e-13;
+        case.stop.step = 1e-13;
         let mut objective = LeastSquares::ill_conditioned(6, 1e4);
         let (states, _) = case.run(&mut objective, &[0.7; 6], None);
         let reached = states.iter().position(|s| error(s, &solution) < 1e-6);
