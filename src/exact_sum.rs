@@ -4,21 +4,21 @@
 //! the number of terms N of all ranks: with C = 1.5·2⁵² g, q = (x + C) − C is x rounded to a
 //! multiple of the grid g, and x − q is exact. N multiples of g, each at most M, add without
 //! rounding in f64 as long as N M ≤ 2⁵² g; so the partial sums of a grid are exact in any order,
-//! and only the combination of the three rounds. The rest that no grid holds is below
-//! N³ 2⁻¹⁵⁰ M in all: smaller than the rounding of plain summation by far.
+//! and only the combination of the grids rounds. The rest that no grid holds is below
+//! N³ 2⁻¹⁰⁰ M in all with two grids and N⁴ 2⁻¹⁵⁰ M with three: smaller than the rounding of plain
+//! summation by far (two grids: up to a million terms).
 //!
 //! Sources: Demmel & Nguyen, Parallel reproducible summation, IEEE Trans. Comput. 64 (2015) 2060;
 //! Rump, Ogita, Oishi, Accurate floating-point summation, SIAM J. Sci. Comput. 31 (2008) 189.
 
-/// Number of grids.
-const FOLDS: usize = 3;
+use std::array::from_fn;
 
 /// Several reproducible sums side by side.
 ///
 /// All ranks and threads must create it with the same bounds and count; then partial sums may be
-/// [merged](Self::merge) in any order.
+/// [merged](Self::merge) in any order. `FOLDS` is the number of grids, 2 or 3.
 #[derive(Debug, Clone)]
-pub struct ReproducibleSums {
+pub struct ReproducibleSums<const FOLDS: usize = 3> {
     width: usize,
     /// C of each grid and sum (`FOLDS × width`).
     anchors: Vec<f64>,
@@ -26,7 +26,7 @@ pub struct ReproducibleSums {
     partials: Vec<f64>,
 }
 
-impl ReproducibleSums {
+impl<const FOLDS: usize> ReproducibleSums<FOLDS> {
     /// Sums for `bounds.len()` accumulators, each over at most `count` terms (of all ranks) that do
     /// not exceed its bound in modulus. A bound that is not finite, or so large that a sum could
     /// overflow, makes that sum NaN.
@@ -68,24 +68,18 @@ impl ReproducibleSums {
     #[inline]
     pub fn add_scaled(&mut self, first: usize, factor: f64, terms: &[f64]) {
         let (w, n) = (self.width, terms.len());
-        let (c0, rest) = self.anchors.split_at(w);
-        let (c1, c2) = rest.split_at(w);
-        let (c0, c1, c2) = (&c0[first..][..n], &c1[first..][..n], &c2[first..][..n]);
-        let (s0, rest) = self.partials.split_at_mut(w);
-        let (s1, s2) = rest.split_at_mut(w);
-        let s0 = &mut s0[first..][..n];
-        let s1 = &mut s1[first..][..n];
-        let s2 = &mut s2[first..][..n];
+        let mut anchors = self.anchors.chunks_exact(w.max(1));
+        let mut partials = self.partials.chunks_exact_mut(w.max(1));
+        let c: [&[f64]; FOLDS] = from_fn(|_| &anchors.next().unwrap_or_default()[first..][..n]);
+        let s: [&mut [f64]; FOLDS] =
+            from_fn(|_| &mut partials.next().unwrap_or_default()[first..][..n]);
         for i in 0..n {
-            let x = factor * terms[i];
-            let q0 = (x + c0[i]) - c0[i];
-            let x = x - q0;
-            let q1 = (x + c1[i]) - c1[i];
-            let x = x - q1;
-            let q2 = (x + c2[i]) - c2[i];
-            s0[i] += q0;
-            s1[i] += q1;
-            s2[i] += q2;
+            let mut x = factor * terms[i];
+            for fold in 0..FOLDS {
+                let q = (x + c[fold][i]) - c[fold][i];
+                s[fold][i] += q;
+                x -= q;
+            }
         }
     }
 
@@ -103,33 +97,48 @@ impl ReproducibleSums {
 
     /// The sums.
     pub fn totals(&self) -> Vec<f64> {
-        let s = |fold: usize, i: usize| self.partials[fold * self.width + i];
-        let valid = |i: usize| !self.anchors[i].is_nan();
-        (0..self.width)
-            .map(|i| {
-                if valid(i) {
-                    s(0, i) + (s(1, i) + s(2, i))
-                } else {
-                    f64::NAN
-                }
-            })
-            .collect()
+        // From the finest grid, whose sum is the smallest.
+        let partial = |fold: usize, i: usize| self.partials[fold * self.width + i];
+        let total = |i| {
+            (0..FOLDS)
+                .rev()
+                .fold(0.0, |sum, fold| sum + partial(fold, i))
+        };
+        // Where there is no grid, the sum of no terms is no number either.
+        let sum = |i: usize| {
+            if self.anchors[i].is_nan() {
+                f64::NAN
+            } else {
+                total(i)
+            }
+        };
+        (0..self.width).map(sum).collect()
     }
 }
 
-/// The largest modulus of the terms as a bound: infinite as soon as a term is not finite (which
-/// `f64::max` would hide for NaN).
-pub fn modulus_bound(terms: impl IntoIterator<Item = f64>) -> f64 {
-    terms.into_iter().fold(0.0, |bound: f64, x| {
-        if x.is_finite() {
-            bound.max(x.abs())
-        } else {
-            f64::INFINITY
+/// The largest modulus in each of the `width` columns of row-major `terms`: a bound for sums down
+/// the columns. Infinite as soon as a term is not finite (which `f64::max` would hide for NaN).
+pub fn column_bounds(terms: &[f64], width: usize) -> Vec<f64> {
+    // Without their sign, floating-point numbers have the order of their bits, NaN last.
+    let mut bounds = vec![0_u64; width];
+    for row in terms.chunks_exact(width.max(1)) {
+        for (bound, x) in bounds.iter_mut().zip(row) {
+            *bound = (*bound).max(x.abs().to_bits());
         }
-    })
+    }
+    let finite = |bits: u64| Some(f64::from_bits(bits)).filter(|b| b.is_finite());
+    bounds
+        .into_iter()
+        .map(|b| finite(b).unwrap_or(f64::INFINITY))
+        .collect()
 }
 
-/// Smallest e with |x| ≤ 2^e or one more; `None` when x is not finite.
+/// The largest modulus of the terms, infinite as soon as one is not finite.
+pub fn modulus_bound(terms: &[f64]) -> f64 {
+    column_bounds(terms, 1)[0]
+}
+
+/// Smallest e with |x| < 2^e; `None` when x is not finite.
 fn exponent_above(x: f64) -> Option<i32> {
     let biased = ((x.abs().to_bits() >> 52) & 0x7ff) as i32;
     (biased != 0x7ff).then_some(biased.max(1) - 1022)
@@ -151,11 +160,15 @@ mod tests {
     use rand::{Rng, SeedableRng, seq::SliceRandom};
     use rand_chacha::ChaCha8Rng;
 
-    fn sum(terms: &[f64]) -> f64 {
-        let mut sums =
-            ReproducibleSums::new(&[modulus_bound(terms.iter().copied())], terms.len() as u64);
+    fn sum_on<const FOLDS: usize>(terms: &[f64]) -> f64 {
+        let count = terms.len() as u64;
+        let mut sums = ReproducibleSums::<FOLDS>::new(&[modulus_bound(terms)], count);
         terms.iter().for_each(|&x| sums.add(&[x]));
         sums.totals()[0]
+    }
+
+    fn sum(terms: &[f64]) -> f64 {
+        sum_on::<3>(terms)
     }
 
     /// Error-free accumulation (Shewchuk's expansions), the independent reference.
@@ -186,13 +199,13 @@ mod tests {
             .map(|_| rng.random_range(-1.0..1.0) * 2f64.powi(rng.random_range(-200..200)))
             .collect();
         let expected = sum(&terms);
-        let bound = modulus_bound(terms.iter().copied());
+        let bound = modulus_bound(&terms);
         for parts in 1..20 {
             terms.shuffle(&mut rng);
             assert_eq!(sum(&terms).to_bits(), expected.to_bits());
-            let mut total = ReproducibleSums::new(&[bound], terms.len() as u64);
+            let mut total = ReproducibleSums::<3>::new(&[bound], terms.len() as u64);
             for part in terms.chunks(terms.len() / parts) {
-                let mut partial = ReproducibleSums::new(&[bound], terms.len() as u64);
+                let mut partial = ReproducibleSums::<3>::new(&[bound], terms.len() as u64);
                 part.iter().for_each(|&x| partial.add(&[x]));
                 total.merge(&partial);
             }
@@ -209,7 +222,9 @@ mod tests {
                     .map(|_| rng.random_range(-1.0..1.0) * 2f64.powi(rng.random_range(-spread..=0)))
                     .collect();
                 let modulus: f64 = terms.iter().map(|x| x.abs()).sum();
-                assert!((sum(&terms) - exact(&terms)).abs() <= 2e-16 * modulus);
+                let exact = exact(&terms);
+                assert!((sum(&terms) - exact).abs() <= 2e-16 * modulus);
+                assert!((sum_on::<2>(&terms) - exact).abs() <= 2e-16 * modulus);
             }
         }
         // Cancellation that plain summation gets wrong altogether.

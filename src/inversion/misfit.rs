@@ -12,7 +12,7 @@ use rayon::prelude::*;
 use super::observations::Sampling;
 use crate::comm::{self, Communicator};
 use crate::error::{Error, Result};
-use crate::exact_sum::modulus_bound;
+use crate::exact_sum::{ReproducibleSums, column_bounds, modulus_bound};
 
 /// The measurements that touch a vertex of this rank, in local numbering.
 #[derive(Debug, Clone, PartialEq)]
@@ -129,8 +129,9 @@ impl LocalObservations {
         for &j in &rows {
             jacobian_row(j, &mut row);
             let root = self.weights[j].sqrt();
-            for (c, x) in columns.iter_mut().zip(&row) {
-                *c = modulus_bound([*c, root * x]);
+            row.iter_mut().for_each(|x| *x *= root);
+            for (bound, x) in columns.iter_mut().zip(column_bounds(&row, k)) {
+                *bound = bound.max(x);
             }
         }
         comm.max_f64(&mut columns);
@@ -138,31 +139,22 @@ impl LocalObservations {
             .flat_map(|a| (0..=a).map(move |b| (a, b)))
             .map(|(a, b)| 1.001 * columns[a] * columns[b])
             .collect();
-        let sums = comm::sums_for(comm, bounds, rows.len());
-        let sums = rows
-            .par_chunks(4096)
-            .fold(
-                || sums.clone(),
-                |mut sums, chunk| {
-                    let mut row = vec![0.0; k];
-                    for &j in chunk {
-                        jacobian_row(j, &mut row);
-                        let mut first = 0;
-                        for a in 0..k {
-                            sums.add_scaled(first, self.weights[j] * row[a], &row[..=a]);
-                            first += a + 1;
-                        }
+        // A Hessian is an approximation anyway: two grids.
+        let sums: ReproducibleSums<2> = comm::sums_for(comm, bounds, rows.len());
+        let sums = in_parallel(sums, &rows, |sums, chunk| {
+            let mut row = vec![0.0; k];
+            for &j in chunk {
+                jacobian_row(j, &mut row);
+                let mut first = 0;
+                for a in 0..k {
+                    // Most domains lie off the path to a vertex.
+                    if row[a] != 0.0 {
+                        sums.add_scaled(first, self.weights[j] * row[a], &row[..=a]);
                     }
-                    sums
-                },
-            )
-            .reduce(
-                || sums.clone(),
-                |mut a, b| {
-                    a.merge(&b);
-                    a
-                },
-            );
+                    first += a + 1;
+                }
+            }
+        });
         let packed = comm::sum_over_ranks(comm, sums);
         DMatrix::from_fn(k, k, |a, b| {
             let (a, b) = (a.max(b), a.min(b));
@@ -180,21 +172,48 @@ pub fn tangent_gradient(
     domains: usize,
 ) -> Vec<f64> {
     let k = domains;
-    let mut columns = vec![0.0_f64; k];
-    for tangent in phi_dot[..phi_bar.len() * k].chunks_exact(k.max(1)) {
-        for (c, x) in columns.iter_mut().zip(tangent) {
-            *c = modulus_bound([*c, *x]);
-        }
-    }
+    let phi_dot = &phi_dot[..phi_bar.len() * k];
+    let mut columns = column_bounds(phi_dot, k);
     comm.max_f64(&mut columns);
-    let mut largest = [modulus_bound(phi_bar.iter().copied())];
+    let mut largest = [modulus_bound(phi_bar)];
     comm.max_f64(&mut largest);
     let bounds = columns.iter().map(|c| 1.001 * c * largest[0]).collect();
-    let mut sums = comm::sums_for(comm, bounds, phi_bar.len());
-    for (x, tangent) in phi_bar.iter().zip(phi_dot.chunks_exact(k.max(1))) {
-        sums.add_scaled(0, *x, tangent);
-    }
+    let sums: ReproducibleSums = comm::sums_for(comm, bounds, phi_bar.len());
+    let rows: Vec<(f64, &[f64])> = phi_bar
+        .iter()
+        .copied()
+        .zip(phi_dot.chunks_exact(k.max(1)))
+        .filter(|(x, _)| *x != 0.0)
+        .collect();
+    let sums = in_parallel(sums, &rows, |sums, chunk| {
+        chunk
+            .iter()
+            .for_each(|(x, tangent)| sums.add_scaled(0, *x, tangent));
+    });
     comm::sum_over_ranks(comm, sums)
+}
+
+/// Adds `rows` to `sums` in chunks on the threads of this rank.
+fn in_parallel<const FOLDS: usize, T: Sync>(
+    sums: ReproducibleSums<FOLDS>,
+    rows: &[T],
+    add: impl Fn(&mut ReproducibleSums<FOLDS>, &[T]) + Sync,
+) -> ReproducibleSums<FOLDS> {
+    rows.par_chunks(8192)
+        .fold(
+            || sums.clone(),
+            |mut sums, chunk| {
+                add(&mut sums, chunk);
+                sums
+            },
+        )
+        .reduce(
+            || sums.clone(),
+            |mut a, b| {
+                a.merge(&b);
+                a
+            },
+        )
 }
 
 #[cfg(test)]
@@ -311,9 +330,9 @@ mod tests {
             case.evaluate(1, |_| 0, &g)
         };
         let h = 1e-5;
-        for k in 0..DOMAINS {
+        for (k, slope) in gradient.iter().enumerate() {
             let quotient = (moved(k, h).0 - moved(k, -h).0) / (2.0 * h);
-            assert!((quotient - gradient[k]).abs() < 1e-7 * gradient[k].abs().max(1e4));
+            assert!((quotient - slope).abs() < 1e-7 * slope.abs().max(1e4));
         }
         // Jᵀ W J row by row, by plain sums.
         let observations = &case.observations;

@@ -4,7 +4,7 @@ use nalgebra::DMatrix;
 use serde::{Deserialize, Serialize};
 
 use super::finite_differences::{self, Scheme};
-use super::objective::{Counters, Objective, Want};
+use super::objective::{Counters, Evaluation, Objective, Want};
 use super::options::{GradientMode, Parameter};
 use super::regularisation::Penalty;
 use crate::error::Result;
@@ -45,7 +45,8 @@ pub struct Problem<'a> {
     objective: &'a mut dyn Objective,
     pub parameter: Parameter,
     penalty: &'a Penalty,
-    /// Finite differences in place of the objective's own gradient.
+    /// Finite differences in place of the objective's own gradient; with a Jacobian, the gradient
+    /// that comes with it is taken.
     differences: Option<Scheme>,
     pub counters: Counters,
 }
@@ -106,7 +107,7 @@ impl<'a> Problem<'a> {
                 } else {
                     vec![f64::NAN; gamma.len()]
                 };
-                super::objective::Evaluation {
+                Evaluation {
                     misfit: at,
                     gradient,
                     normal_matrix: None,
