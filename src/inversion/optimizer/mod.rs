@@ -1,6 +1,6 @@
 //! Optimisers: resumable, each iteration one step from a point to a better one.
 //!
-//! A new one is a file with a [`Method`] and a line in each list of this file.
+//! A new one is a file with a `Method` and a line in each list of this file.
 //!
 //! Own code rather than the crate argmin: an inversion must continue bit for bit from any
 //! iteration, count its evaluations exactly (value, gradient and Jacobian come from one forward
@@ -50,7 +50,7 @@ pub enum Memory {
 }
 
 impl Memory {
-    /// A method at its first point, evaluated as [`first_want`] says.
+    /// A method at its first point, evaluated as `first_want` says.
     pub fn new(optimizer: Optimizer, initial: InitialHessian, at: &Point) -> Self {
         match optimizer {
             Optimizer::SteepestDescent => Self::SteepestDescent(Default::default()),
