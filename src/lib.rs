@@ -5,6 +5,7 @@ pub mod comm;
 pub mod config;
 pub mod eikonal;
 pub mod error;
+pub mod exact_sum;
 pub mod inversion;
 pub mod io;
 pub mod mesh;
