@@ -1,0 +1,263 @@
+//! Generated meshes: conforming, positively oriented, of the right volume, with exact fibres.
+
+use std::collections::HashMap;
+
+use isochrone::mesh::TetMesh;
+use isochrone::mesh::generate::{FibreAngles, Generator, generate};
+use isochrone::tensor::{cross, dot, norm, scale, sub};
+
+/// Volume of tetrahedron `t`, mm³.
+fn volume(mesh: &TetMesh, t: usize) -> f64 {
+    let [a, b, c, d] = mesh.corners(t);
+    dot(cross(sub(b, a), sub(c, a)), sub(d, a)) / 6.0
+}
+
+fn total_volume(mesh: &TetMesh) -> f64 {
+    (0..mesh.tetrahedron_count()).map(|t| volume(mesh, t)).sum()
+}
+
+/// Mean length of the mesh's edges, mm.
+fn mean_edge(mesh: &TetMesh) -> f64 {
+    let mut edges: Vec<[u32; 2]> = Vec::new();
+    for t in &mesh.tetrahedra {
+        for (i, j) in [(0, 1), (0, 2), (0, 3), (1, 2), (1, 3), (2, 3)] {
+            edges.push([t[i].min(t[j]), t[i].max(t[j])]);
+        }
+    }
+    edges.sort_unstable();
+    edges.dedup();
+    let length = |e: &[u32; 2]| norm(sub(mesh.points[e[0] as usize], mesh.points[e[1] as usize]));
+    edges.iter().map(length).sum::<f64>() / edges.len() as f64
+}
+
+/// Asserts everything that any generated mesh promises: positive volumes, every vertex used, faces
+/// shared by one or two tetrahedra, connected through faces, a boundary that is one closed
+/// manifold surface of a ball (Euler characteristic 2), axes orthonormal.
+fn assert_sound(mesh: &TetMesh) {
+    let (n, m) = (mesh.vertex_count(), mesh.tetrahedron_count());
+    assert_eq!(mesh.tags.len(), m);
+    assert!((0..m).all(|t| volume(mesh, t) > 0.0));
+
+    let mut used = vec![false; n];
+    let mut faces: HashMap<[u32; 3], Vec<usize>> = HashMap::new();
+    for (t, vertices) in mesh.tetrahedra.iter().enumerate() {
+        for skip in 0..4 {
+            let mut face: Vec<u32> = (0..4).filter(|&i| i != skip).map(|i| vertices[i]).collect();
+            face.sort_unstable();
+            faces
+                .entry([face[0], face[1], face[2]])
+                .or_default()
+                .push(t);
+            used[vertices[skip] as usize] = true;
+        }
+    }
+    assert!(used.iter().all(|&u| u));
+    assert!(faces.values().all(|owners| owners.len() <= 2));
+
+    let mut group: Vec<usize> = (0..m).collect();
+    let mut components = m;
+    for owners in faces.values().filter(|owners| owners.len() == 2) {
+        let (a, b) = (root(&mut group, owners[0]), root(&mut group, owners[1]));
+        if a != b {
+            group[a] = b;
+            components -= 1;
+        }
+    }
+    assert_eq!(components, 1);
+
+    // Boundary: every edge in two triangles, the triangles around a vertex in one fan.
+    let boundary: Vec<[u32; 3]> = faces
+        .iter()
+        .filter(|(_, owners)| owners.len() == 1)
+        .map(|(face, _)| *face)
+        .collect();
+    let mut edges: HashMap<[u32; 2], Vec<usize>> = HashMap::new();
+    let mut corners: HashMap<u32, usize> = HashMap::new();
+    for (i, [a, b, c]) in boundary.iter().enumerate() {
+        for edge in [[*a, *b], [*a, *c], [*b, *c]] {
+            edges.entry(edge).or_default().push(i);
+        }
+        for v in [a, b, c] {
+            *corners.entry(*v).or_default() += 1;
+        }
+    }
+    assert!(edges.values().all(|triangles| triangles.len() == 2));
+    let characteristic = corners.len() as i64 - edges.len() as i64 + boundary.len() as i64;
+    assert_eq!(characteristic, 2);
+    // Walk the fan of each vertex across its edges; it must come round to all its triangles.
+    let mut first: HashMap<u32, usize> = HashMap::new();
+    for (i, triangle) in boundary.iter().enumerate() {
+        for v in triangle {
+            first.entry(*v).or_insert(i);
+        }
+    }
+    for (v, start) in first {
+        let (mut triangle, mut came_over, mut steps) = (start, None, 0);
+        loop {
+            let others = boundary[triangle].into_iter().filter(|&w| w != v);
+            let across = others
+                .map(|w| [v.min(w), v.max(w)])
+                .find(|e| Some(*e) != came_over);
+            let edge = across.unwrap();
+            let pair = &edges[&edge];
+            triangle = if pair[0] == triangle {
+                pair[1]
+            } else {
+                pair[0]
+            };
+            came_over = Some(edge);
+            steps += 1;
+            if triangle == start {
+                break;
+            }
+        }
+        assert_eq!(
+            steps, corners[&v],
+            "the boundary touches itself at vertex {v}"
+        );
+    }
+
+    let (fibres, sheets) = (mesh.fibres.as_ref().unwrap(), mesh.sheets.as_ref().unwrap());
+    assert_eq!((fibres.len(), sheets.len()), (m, m));
+    for (f, s) in fibres.iter().zip(sheets) {
+        assert!((norm(*f) - 1.0).abs() < 1e-12);
+        assert!((norm(*s) - 1.0).abs() < 1e-12);
+        assert!(dot(*f, *s).abs() < 1e-12);
+    }
+}
+
+fn root(group: &mut [usize], mut a: usize) -> usize {
+    while group[a] != a {
+        group[a] = group[group[a]];
+        a = group[a];
+    }
+    a
+}
+
+/// Smallest and largest dihedral angle, degrees.
+fn dihedral_angles(mesh: &TetMesh) -> (f64, f64) {
+    let (mut least, mut most) = (180.0f64, 0.0f64);
+    for t in 0..mesh.tetrahedron_count() {
+        let p = mesh.corners(t);
+        for (i, j, k, l) in [
+            (0, 1, 2, 3),
+            (0, 2, 1, 3),
+            (0, 3, 1, 2),
+            (1, 2, 0, 3),
+            (1, 3, 0, 2),
+            (2, 3, 0, 1),
+        ] {
+            let along = sub(p[j], p[i]);
+            let across = |q: [f64; 3]| {
+                let e = sub(q, p[i]);
+                sub(e, scale(dot(e, along) / dot(along, along), along))
+            };
+            let (u, v) = (across(p[k]), across(p[l]));
+            let angle = norm(cross(u, v)).atan2(dot(u, v)).to_degrees();
+            (least, most) = (least.min(angle), most.max(angle));
+        }
+    }
+    (least, most)
+}
+
+fn same_bits(a: &TetMesh, b: &TetMesh) -> bool {
+    let bits = |v: &[[f64; 3]]| -> Vec<u64> { v.iter().flatten().map(|x| x.to_bits()).collect() };
+    let of = |m: &TetMesh| {
+        [
+            &m.points,
+            m.fibres.as_ref().unwrap(),
+            m.sheets.as_ref().unwrap(),
+        ]
+        .map(|v| bits(v))
+    };
+    of(a) == of(b) && a.tetrahedra == b.tetrahedra && a.tags == b.tags
+}
+
+fn slab(size: [f64; 3], edge: f64) -> Generator {
+    Generator::Slab {
+        size,
+        edge,
+        fibre_angles: FibreAngles::default(),
+    }
+}
+
+#[test]
+fn slab_is_sound_and_exact() {
+    for (size, edge) in [
+        ([20.0, 10.0, 5.0], 1.0),
+        ([7.0, 3.0, 11.0], 1.3),
+        ([1.0, 1.0, 1.0], 5.0),
+    ] {
+        let mesh = generate(&slab(size, edge), 1.0).unwrap();
+        assert_sound(&mesh);
+        assert!((total_volume(&mesh) / size.iter().product::<f64>() - 1.0).abs() < 1e-12);
+        assert!(mesh.velocity_tensor.is_none());
+    }
+    let mesh = generate(&slab([20.0, 10.0, 5.0], 1.0), 1.0).unwrap();
+    assert!(
+        (mean_edge(&mesh) - 1.0).abs() < 0.05,
+        "{}",
+        mean_edge(&mesh)
+    );
+    let (least, most) = dihedral_angles(&mesh);
+    assert!(least > 35.0 && most < 110.0, "{least} {most}");
+}
+
+#[test]
+fn slab_fibres_rotate_linearly_through_z() {
+    let size = [4.0, 4.0, 10.0];
+    let fibre_angles = FibreAngles {
+        endocardium: 70.0,
+        epicardium: -50.0,
+    };
+    let mesh = generate(
+        &Generator::Slab {
+            size,
+            edge: 1.0,
+            fibre_angles,
+        },
+        1.0,
+    )
+    .unwrap();
+    for (t, f) in mesh.fibres.as_ref().unwrap().iter().enumerate() {
+        let z = mesh.corners(t).iter().map(|p| p[2]).sum::<f64>() / 4.0;
+        let angle = (70.0 - 120.0 * z / 10.0f64).to_radians();
+        assert!(norm(sub(*f, [angle.cos(), angle.sin(), 0.0])) < 1e-13);
+        assert_eq!(mesh.sheets.as_ref().unwrap()[t], [0.0, 0.0, 1.0]);
+    }
+}
+
+#[test]
+fn the_unit_scales_the_mesh() {
+    let mm = generate(&slab([20.0, 10.0, 5.0], 1.0), 1.0).unwrap();
+    let cm = generate(&slab([2.0, 1.0, 0.5], 0.1), 10.0).unwrap();
+    assert_eq!(mm.tetrahedra, cm.tetrahedra);
+    for (a, b) in mm.points.iter().zip(&cm.points) {
+        assert!(norm(sub(*a, *b)) < 1e-12);
+    }
+}
+
+#[test]
+fn meshes_are_reproducible_to_the_bit() {
+    let generator = slab([5.0, 4.0, 3.0], 0.5);
+    let alone = rayon::ThreadPoolBuilder::new()
+        .num_threads(1)
+        .build()
+        .unwrap();
+    let one = alone.install(|| generate(&generator, 1.0).unwrap());
+    assert!(same_bits(&one, &generate(&generator, 1.0).unwrap()));
+}
+
+#[test]
+fn bad_edges_are_refused_by_name() {
+    for edge in [0.0, -1.0, f64::NAN, f64::INFINITY, 1e-6, 1e-300] {
+        let message = generate(&slab([20.0, 10.0, 5.0], edge), 1.0)
+            .unwrap_err()
+            .to_string();
+        assert!(message.contains("mesh.generate.edge"), "{message}");
+    }
+    let message = generate(&slab([20.0, f64::NAN, 5.0], 1.0), 1.0)
+        .unwrap_err()
+        .to_string();
+    assert!(message.contains("mesh.generate.size"), "{message}");
+}
