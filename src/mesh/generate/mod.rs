@@ -1,7 +1,9 @@
 //! Generators: meshes with fibres by rule, made from a few numbers (`mesh.generate`).
 
 mod fibres;
+mod implicit;
 mod slab;
+mod stuffing;
 
 use serde::{Deserialize, Serialize};
 
