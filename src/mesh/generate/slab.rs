@@ -62,11 +62,16 @@ pub fn size_of(cells: [f64; 3]) -> (f64, f64) {
     )
 }
 
+/// Smallest mean edge length with at most some `tetrahedra`.
+pub fn smallest_edge(size: Vec3, tetrahedra: f64) -> f64 {
+    1.3 * (6.0 * size.iter().product::<f64>() / tetrahedra).cbrt()
+}
+
 /// Box [0, size], mm, with z = 0 the endocardium; x is circumferential, y longitudinal.
 ///
 /// Vertices are numbered with x fastest, then y, then z.
-pub fn mesh(size: Vec3, edge: f64, angles: &FibreAngles) -> TetMesh {
-    let [nx, ny, nz] = cells(size, edge).map(|n| n as usize);
+pub fn mesh(size: Vec3, cells: [f64; 3], angles: &FibreAngles) -> TetMesh {
+    let [nx, ny, nz] = cells.map(|n| n as usize);
     let vertex = |i: usize, j: usize, k: usize| (k * (ny + 1) + j) * (nx + 1) + i;
     let points = (0..vertex(0, 0, nz + 1))
         .into_par_iter()

@@ -108,11 +108,44 @@ impl Lattice {
     }
 }
 
+/// The 14 neighbours of a lattice vertex.
+struct Neighbours {
+    layer_size: usize,
+    /// From even and from odd layers.
+    steps: [[isize; 14]; 2],
+}
+
+impl Neighbours {
+    fn new(lattice: &Lattice) -> Self {
+        let steps = [0, 1].map(|odd| {
+            std::array::from_fn(|i| {
+                let sign = if i < 7 { 1 } else { -1 };
+                lattice.step(odd, FORWARD[i % 7].map(|x| sign * x))
+            })
+        });
+        Self {
+            layer_size: lattice.layer_size(),
+            steps,
+        }
+    }
+
+    fn of(&self, v: usize) -> [usize; 14] {
+        self.steps[v / self.layer_size % 2].map(|step| v.wrapping_add_signed(step))
+    }
+}
+
 /// Cut point on the lattice edge `key` = 7 · lower vertex + forward direction.
 struct Cut {
     key: u64,
     /// Place on the edge, 0 at its lower vertex.
     at: f64,
+}
+
+/// Number of lattice vertices that [`stuff`] works on, five bytes each.
+pub fn lattice_size((low, high): (Vec3, Vec3), side: f64) -> f64 {
+    2.0 * (0..3)
+        .map(|i| (high[i] - low[i]) / side + 7.0)
+        .product::<f64>()
 }
 
 /// Tetrahedra inside the surface `value` = 0 (negative inside) within [low, high], for a lattice of
@@ -142,7 +175,7 @@ pub fn stuff(
     let steps = lattice.forward_steps();
     cuts.retain(|cut| {
         let (v, w, _) = ends(&lattice, &steps, cut.key);
-        class[v] + class[w] == INSIDE + OUTSIDE && class[v] != class[w]
+        class[v] + class[w] == INSIDE + OUTSIDE
     });
 
     // Numbers: inside, warped, cut; each in the order of the lattice.
@@ -153,13 +186,9 @@ pub fn stuff(
         points.push(lattice.position(v));
     }
     let interior = points.len();
+    let neighbours = Neighbours::new(&lattice);
     for &(v, position) in &warped {
-        let touches_inside = (0..7).any(|d| {
-            let odd = v / lattice.layer_size() % 2;
-            let ahead = v.wrapping_add_signed(steps[odd][d]);
-            let back = v.wrapping_sub_signed(steps[if d < SHORT { odd } else { 1 - odd }][d]);
-            class[ahead] == INSIDE || class[back] == INSIDE
-        });
+        let touches_inside = neighbours.of(v).into_iter().any(|w| class[w] == INSIDE);
         if touches_inside {
             number[v] = points.len() as u32;
             points.push(position);
@@ -264,7 +293,7 @@ fn warp(lattice: &Lattice, class: &mut [u8], cuts: &[Cut]) -> Vec<(usize, Vec3)>
 /// where their inside vertices are connected through edges.
 fn keep_largest_piece(lattice: &Lattice, class: &mut [u8]) {
     const VISITED: u8 = 3;
-    let steps = lattice.forward_steps();
+    let neighbours = Neighbours::new(lattice);
     let mut pieces: Vec<Vec<usize>> = Vec::new();
     let mut largest = 0;
     for start in 0..class.len() {
@@ -277,17 +306,10 @@ fn keep_largest_piece(lattice: &Lattice, class: &mut [u8]) {
         while next < piece.len() {
             let v = piece[next];
             next += 1;
-            let odd = v / lattice.layer_size() % 2;
-            for d in 0..7 {
-                let behind = if d < SHORT { odd } else { 1 - odd };
-                for w in [
-                    v.wrapping_add_signed(steps[odd][d]),
-                    v.wrapping_sub_signed(steps[behind][d]),
-                ] {
-                    if class[w] == INSIDE {
-                        class[w] = VISITED;
-                        piece.push(w);
-                    }
+            for w in neighbours.of(v) {
+                if class[w] == INSIDE {
+                    class[w] = VISITED;
+                    piece.push(w);
                 }
             }
         }
@@ -355,7 +377,7 @@ fn fill(
     };
     let corners = (0..lattice.len())
         .into_par_iter()
-        .filter(|v| v / lattice.layer_size() % 2 == 0);
+        .filter(|v| (v / lattice.layer_size()).is_multiple_of(2));
     corners.flat_map_iter(tetrahedra_at).collect()
 }
 
