@@ -487,3 +487,38 @@ fn the_configuration_reads_as_documented() {
     assert!(read("kind = 'ellipsoid'\nedge = 1.5\nleft_ventricle = { wal = 4.0 }").is_err());
     assert!(read("kind = 'ellipsoid'\nedge = 1.5\nright_ventricle = { wall = 4.0 }").is_err());
 }
+
+proptest::proptest! {
+    #![proptest_config(proptest::prelude::ProptestConfig {
+        cases: 6,
+        failure_persistence: None,
+        ..Default::default()
+    })]
+    /// Any reasonable heart, as finely as its walls need or finer.
+    #[test]
+    fn hearts_of_any_shape_are_sound(
+        radius in 15.0f64..28.0,
+        slender in 1.8f64..3.0,
+        wall in 7.0f64..14.0,
+        base in -0.2f64..0.6,
+        right_wall in 4.0f64..7.0,
+        width in 15.0f64..35.0,
+        finer in 0.5f64..0.58,
+    ) {
+        let length = Some(radius * slender);
+        let left_ventricle = LeftVentricle {
+            radius: Some(radius),
+            length,
+            wall: Some(wall),
+            base: length.map(|length| base * length),
+        };
+        let right_ventricle = RightVentricle { wall: Some(right_wall), width: Some(width) };
+        let generator = Generator::Biventricle {
+            edge: finer * right_wall,
+            left_ventricle,
+            right_ventricle,
+            fibre_angles: FibreAngles::default(),
+        };
+        assert_sound(&generate(&generator, 1.0).unwrap());
+    }
+}

@@ -3,8 +3,10 @@
 mod boundary;
 mod fibres;
 mod implicit;
+mod lattice;
 mod sizing;
 mod slab;
+mod stencil;
 mod stuffing;
 mod ventricle;
 
@@ -210,7 +212,7 @@ fn plan(generator: &Generator, unit_mm: f64) -> Result<Plan> {
     let side = sizing.side(edge);
     let smallest = sizing.smallest_edge(MAX_TETRAHEDRA);
     refuse_too_many(sizing.size(side), smallest / unit_mm)?;
-    let lattice = stuffing::lattice_size(heart.bounds(), side);
+    let lattice = lattice::size_around(heart.bounds(), side);
     if lattice > MAX_LATTICE {
         let smallest = edge * (lattice / MAX_LATTICE).cbrt() * 1.01;
         return Err(Error::bad_data(

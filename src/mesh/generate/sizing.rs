@@ -3,7 +3,8 @@
 
 use rayon::prelude::*;
 
-use super::stuffing::{Stuffing, lattice_size, stuff};
+use super::lattice;
+use super::stuffing::{Stuffing, stuff};
 use super::ventricle::Ventricles;
 use crate::tensor::{cross, dot, norm, sub};
 
@@ -31,7 +32,7 @@ impl Sizing {
     pub fn of(shape: &Ventricles) -> Option<Self> {
         let largest_side = LARGEST_SIDE * shape.narrowest();
         let side = 0.7 * largest_side;
-        let vertices = lattice_size(shape.bounds(), side);
+        let vertices = lattice::size_around(shape.bounds(), side);
         if vertices.is_nan() || vertices > LARGEST_SAMPLE {
             return None;
         }
