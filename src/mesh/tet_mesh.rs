@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::tensor::Vec3;
+use crate::tensor::{Vec3, cross, dot, norm, scale, sub, unit};
 
 /// Values that travel with a mesh without being understood (carried by convert and refine).
 #[derive(Debug, Clone, PartialEq)]
@@ -68,4 +68,46 @@ impl TetMesh {
     pub fn corners(&self, t: usize) -> [Vec3; 4] {
         self.tetrahedra[t].map(|v| self.points[v as usize])
     }
+
+    /// Signed volume of tetrahedron `t`, mm³: (b − a) × (c − a) · (d − a) / 6.
+    #[inline]
+    pub fn volume(&self, t: usize) -> f64 {
+        let [a, b, c, d] = self.corners(t);
+        dot(cross(sub(b, a), sub(c, a)), sub(d, a)) / 6.0
+    }
+
+    /// Makes fibres and sheets unit vectors and sheets orthogonal to the fibres.
+    ///
+    /// Returns how many vectors were off by more than 1e-6, and how many cannot be mended (zero,
+    /// not finite, sheet along its fibre) and stay as they are. Unit vectors keep their bits.
+    pub fn normalise_directions(&mut self) -> (usize, usize) {
+        let (mut off, mut hopeless) = (0, 0);
+        let mut set = |v: &mut Vec3, to: Option<Vec3>| match to {
+            Some(to) => {
+                off += usize::from(norm(sub(*v, to)) > 1e-6);
+                *v = to;
+            }
+            None => hopeless += 1,
+        };
+        for f in self.fibres.iter_mut().flatten() {
+            let to = if is_unit(*f) { Some(*f) } else { unit(*f) };
+            set(f, to);
+        }
+        for (t, s) in self.sheets.iter_mut().flatten().enumerate() {
+            let fibre = self.fibres.as_ref().and_then(|f| f.get(t)).copied();
+            let along = fibre.map_or(0.0, |f| dot(f, *s));
+            if is_unit(*s) && along.abs() <= 4.0 * f64::EPSILON {
+                continue;
+            }
+            let across = sub(*s, scale(along, fibre.unwrap_or_default()));
+            let lost = norm(across) < 0.1 * norm(*s);
+            set(s, if lost { None } else { unit(across) });
+        }
+        (off, hopeless)
+    }
+}
+
+/// |v| = 1 to the last bits.
+fn is_unit(v: Vec3) -> bool {
+    (dot(v, v) - 1.0).abs() <= 4.0 * f64::EPSILON
 }

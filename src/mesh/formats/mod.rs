@@ -1,1 +1,205 @@
-//! Mesh files: THE list of formats, one file each.
+//! Mesh files: THE list of formats, one file each, and what every reader goes through.
+//!
+//! A new format is one new file and one line in [`FORMATS`].
+
+use std::fs::File;
+use std::io::Read;
+use std::path::Path;
+
+use super::TetMesh;
+use crate::error::{Error, Result};
+use crate::tensor::Vec3;
+use crate::units::LengthUnit;
+
+mod hdf5;
+mod replace;
+
+pub use hdf5::{read_group, write_group};
+pub use replace::replace;
+
+/// THE list of mesh formats.
+pub static FORMATS: &[&dyn MeshFormat] = &[&hdf5::Hdf5];
+
+/// A kind of mesh file.
+pub trait MeshFormat: Sync {
+    /// Name shown to the user.
+    fn name(&self) -> &'static str;
+    /// Extensions in lower case without the dot; the first is the usual one.
+    fn extensions(&self) -> &'static [&'static str];
+    /// Unit of length where neither the file nor the user says one.
+    fn default_unit(&self) -> LengthUnit {
+        LengthUnit::Mm
+    }
+    /// The file as it is: coordinates in its own unit, indices and numbers not yet verified.
+    fn read(&self, path: &Path) -> Result<FileMesh>;
+    /// Writes `mesh` (mm) under `path`; complete or not at all.
+    fn write(&self, mesh: &TetMesh, path: &Path) -> Result<()> {
+        let _ = mesh;
+        Err(Error::Usage {
+            problem: format!("{}: {} files are only read", path.display(), self.name()),
+            remedy: format!(
+                "write one of {}",
+                list(FORMATS.iter().filter(|f| f.writes()))
+            ),
+        })
+    }
+    /// Whether [`MeshFormat::write`] works.
+    fn writes(&self) -> bool {
+        false
+    }
+}
+
+/// A mesh in the unit of its file.
+pub struct FileMesh {
+    pub mesh: TetMesh,
+    /// Unit that the file itself states.
+    pub unit: Option<LengthUnit>,
+}
+
+/// "HDF5 (.h5, .hdf5), VTU (.vtu)".
+fn list<'a>(formats: impl Iterator<Item = &'a &'a dyn MeshFormat>) -> String {
+    formats
+        .map(|f| format!("{} (.{})", f.name(), f.extensions().join(", .")))
+        .collect::<Vec<_>>()
+        .join(", ")
+}
+
+/// The format that the extension of `path` stands for.
+pub fn format_of(path: &Path) -> Result<&'static dyn MeshFormat> {
+    let extension = path
+        .extension()
+        .map(|e| e.to_string_lossy().to_lowercase())
+        .unwrap_or_default();
+    FORMATS
+        .iter()
+        .find(|f| f.extensions().contains(&extension.as_str()))
+        .copied()
+        .ok_or_else(|| {
+            Error::bad_file(
+                path,
+                "name",
+                format!("no mesh format has the extension {extension:?}"),
+                format!("use one of {}", list(FORMATS.iter())),
+            )
+        })
+}
+
+/// Reads a mesh of any format, verified, in mm.
+///
+/// `unit` is the unit of the file's coordinates where the user stated one. Directions are made
+/// unit vectors; the velocity tensor is taken in mm²/ms² whatever the unit of length.
+///
+/// # Errors
+/// [`Error::MissingInput`]; [`Error::BadFile`] where the content is damaged, contradicts itself,
+/// holds no tetrahedra, indices out of range or coordinates that are not finite, or where `unit`
+/// contradicts the unit in the file.
+pub fn read(path: &Path, unit: Option<LengthUnit>) -> Result<TetMesh> {
+    let mut mesh = read_unverified(path, unit)?;
+    verify(path, &mesh)?;
+    let (off, zero) = mesh.normalise_directions();
+    if off > 0 {
+        tracing::info!("{}: {off} fibre or sheet vectors made unit", path.display());
+    }
+    if zero > 0 {
+        tracing::warn!(
+            "{}: {zero} fibre or sheet vectors are zero, not finite, or a sheet along its fibre",
+            path.display()
+        );
+    }
+    Ok(mesh)
+}
+
+/// Like [`read`], with indices, coordinates and directions as the file has them (for `mesh check`).
+pub fn read_unverified(path: &Path, unit: Option<LengthUnit>) -> Result<TetMesh> {
+    let format = format_of(path)?;
+    let length = std::fs::metadata(path)
+        .map_err(|e| Error::io(path, "read", &e))?
+        .len();
+    if length == 0 {
+        let remedy = "make or copy the file again";
+        return Err(Error::bad_file(path, "file", "is empty", remedy));
+    }
+    let FileMesh {
+        mut mesh,
+        unit: stated,
+    } = format.read(path)?;
+    if let (Some(user), Some(file)) = (unit, stated)
+        && user != file
+    {
+        return Err(Error::bad_file(
+            path,
+            "unit of the points",
+            format!("the file says {}, the user {}", file.name(), user.name()),
+            "leave mesh.unit out, or correct the one that is wrong",
+        ));
+    }
+    let factor = unit
+        .or(stated)
+        .unwrap_or_else(|| format.default_unit())
+        .in_mm();
+    if factor != 1.0 {
+        for x in mesh.points.as_flattened_mut() {
+            *x *= factor;
+        }
+    }
+    Ok(mesh)
+}
+
+/// Writes a mesh (mm) in the format that the extension of `path` stands for.
+pub fn write(mesh: &TetMesh, path: &Path) -> Result<()> {
+    format_of(path)?.write(mesh, path)
+}
+
+/// SHA-256 of a file's bytes, lower-case hexadecimal.
+pub fn sha256(path: &Path) -> Result<String> {
+    use sha2::{Digest, Sha256};
+    let mut file = File::open(path).map_err(|e| Error::io(path, "read", &e))?;
+    let mut hash = Sha256::new();
+    let mut buffer = vec![0; 1 << 16];
+    loop {
+        match file.read(&mut buffer) {
+            Ok(0) => break,
+            Ok(n) => hash.update(&buffer[..n]),
+            Err(e) if e.kind() == std::io::ErrorKind::Interrupted => {}
+            Err(e) => return Err(Error::io(path, "read", &e)),
+        }
+    }
+    Ok(hash.finalize().iter().map(|b| format!("{b:02x}")).collect())
+}
+
+/// What no later step could bear: no tetrahedra, indices out of range, points not finite.
+fn verify(path: &Path, mesh: &TetMesh) -> Result<()> {
+    let bad = |place: String, problem: String, remedy: &str| {
+        Err(Error::bad_file(path, place, problem, remedy))
+    };
+    if mesh.tetrahedra.is_empty() {
+        let remedy = "give a volume mesh of linear tetrahedra";
+        return bad("cells".into(), "holds no tetrahedra".into(), remedy);
+    }
+    let n = mesh.vertex_count();
+    let wrong = |t: &[u32; 4]| t.iter().any(|&v| v as usize >= n);
+    if let Some(t) = mesh.tetrahedra.iter().position(wrong) {
+        let count = mesh.tetrahedra.iter().filter(|t| wrong(t)).count();
+        return bad(
+            format!("tetrahedron {t}"),
+            format!(
+                "vertices {:?} reach beyond the {n} points ({count} such tetrahedra)",
+                mesh.tetrahedra[t]
+            ),
+            "indices start at 0; the file may be damaged, make it again",
+        );
+    }
+    let infinite = |p: &Vec3| p.iter().any(|x| !x.is_finite());
+    if let Some(p) = mesh.points.iter().position(infinite) {
+        let count = mesh.points.iter().filter(|p| infinite(p)).count();
+        return bad(
+            format!("point {p}"),
+            format!(
+                "coordinates {:?} are not finite ({count} such points)",
+                mesh.points[p]
+            ),
+            "the file may be damaged, make it again",
+        );
+    }
+    Ok(())
+}
