@@ -1,6 +1,7 @@
 //! Cardiac electrophysiology on clusters.
 #![deny(unsafe_op_in_unsafe_fn)]
 
+pub mod cli;
 pub mod comm;
 pub mod config;
 pub mod eikonal;
@@ -9,6 +10,8 @@ pub mod inversion;
 pub mod io;
 pub mod mesh;
 pub mod partition;
+pub mod progress;
+pub mod report;
 pub mod run;
 pub mod tensor;
 pub mod units;

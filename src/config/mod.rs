@@ -156,24 +156,33 @@ pub fn load(inputs: &Inputs) -> Result<Case> {
     merge(inputs)?.case()
 }
 
-/// The case that rank 0 loads, on all ranks. Collective.
-pub fn load_on_root(comm: &dyn Communicator, inputs: &Inputs) -> Result<Case> {
-    if comm.size() == 1 {
-        return load(inputs);
-    }
+/// The case that rank 0 loads and that meets the command's `needs`, on all ranks. Collective.
+pub fn load_on_root(
+    comm: &dyn Communicator,
+    inputs: &Inputs,
+    needs: impl Fn(&Case) -> Result<()>,
+) -> Result<Case> {
     let loaded = if comm.rank() == 0 {
-        load(inputs).map(Some)
+        load(inputs).and_then(|case| {
+            needs(&case)?;
+            Ok(Some(case))
+        })
     } else {
         Ok(None)
     };
-    let sent = agree(comm, loaded)?.map(|case| {
-        let (origins, toml) = (case.origins.clone(), case.toml.clone());
-        (case, origins, toml)
-    });
-    let (mut case, origins, toml): (Case, Origins, String) = broadcast_json(comm, 0, sent)?;
-    case.origins = origins;
-    case.toml = toml;
-    Ok(case)
+    match agree(comm, loaded)? {
+        Some(case) if comm.size() == 1 => Ok(case),
+        case => {
+            let sent = case.map(|case| {
+                let (origins, toml) = (case.origins.clone(), case.toml.clone());
+                (case, origins, toml)
+            });
+            let (mut case, origins, toml): (Case, _, _) = broadcast_json(comm, 0, sent)?;
+            case.origins = origins;
+            case.toml = toml;
+            Ok(case)
+        }
+    }
 }
 
 impl Merged {

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use super::*;
-use crate::comm::solo::Solo;
+use crate::comm::threads;
 use crate::eikonal::options::Precision;
 use crate::inversion::options::{GammaInput, NamedVertices, Optimizer, Where};
 use crate::mesh::generate::Generator;
@@ -401,15 +401,27 @@ fn the_resolved_configuration_reads_back_as_the_same_case() {
 }
 
 #[test]
-fn a_case_survives_the_broadcast() {
-    let case = load_text(FULL, &[]).unwrap();
-    let sent = broadcast_json(&Solo, 0, Some(case.clone())).unwrap();
-    let bare = |mut case: Case| {
-        case.origins = Origins::default();
-        case.toml = String::new();
-        case
-    };
-    assert_eq!(bare(sent), bare(case));
+fn all_ranks_have_the_case_of_rank_0() {
+    let folder = Folder::new();
+    let file = folder.file("case.toml", FULL);
+    let case = load(&inputs(std::slice::from_ref(&file), &[])).unwrap();
+    let on_ranks = threads::run(3, |comm| {
+        // Only rank 0 reads: the others are given nothing to read.
+        let given = match comm.rank() {
+            0 => inputs(std::slice::from_ref(&file), &[]),
+            _ => Inputs::default(),
+        };
+        load_on_root(comm, &given, |_| Ok(())).unwrap()
+    });
+    assert_eq!(on_ranks, vec![case.clone(), case.clone(), case]);
+    let errors = threads::run(2, |comm| {
+        let given = inputs(std::slice::from_ref(&file), &[("eikonal.precison", "1")]);
+        load_on_root(comm, &given, |_| Ok(())).unwrap_err()
+    });
+    for error in errors {
+        assert_eq!(error.exit_code(), 65);
+        assert!(error.to_string().contains("eikonal.precision"));
+    }
 }
 
 #[test]
