@@ -203,28 +203,20 @@ pub struct GenerateArgs {
     #[arg(value_name = "OUT")]
     pub output: PathBuf,
     /// Mean edge length
-    #[arg(long, value_name = "MM")]
+    #[arg(long, value_name = "MM", allow_negative_numbers = true)]
     pub edge: f64,
     /// Edge lengths of a slab
-    #[arg(
-        long,
-        value_name = "X,Y,Z",
-        value_delimiter = ',',
-        num_args = 3,
-        required_if_eq("kind", "slab")
-    )]
-    pub size: Option<Vec<f64>>,
-    /// Helix angle of the fibres on the endocardium
-    #[arg(
-        long,
-        value_name = "DEG",
-        default_value_t = 60.0,
-        allow_negative_numbers = true
-    )]
-    pub endocardium: f64,
-    /// Helix angle of the fibres on the epicardium
-    #[arg(long, value_name = "DEG", default_value_t = -60.0, allow_negative_numbers = true)]
-    pub epicardium: f64,
+    #[arg(long, value_name = "X,Y,Z")]
+    pub size: Option<String>,
+    /// Helix angle of the fibres on the endocardium [default: 60]
+    #[arg(long, value_name = "DEG", allow_negative_numbers = true)]
+    pub endocardium: Option<f64>,
+    /// Helix angle of the fibres on the epicardium [default: -60]
+    #[arg(long, value_name = "DEG", allow_negative_numbers = true)]
+    pub epicardium: Option<f64>,
+    /// Set another key of mesh.generate (see `isochrone config doc`)
+    #[arg(long, value_name = "KEY=VALUE", value_parser = key_and_value)]
+    pub set: Vec<(String, String)>,
     /// Write over OUT if it is there
     #[arg(long)]
     pub overwrite: bool,
@@ -263,6 +255,45 @@ impl CaseArgs {
                 })
                 .collect(),
             arguments,
+        }
+    }
+}
+
+impl GenerateArgs {
+    /// The generator as the configuration `mesh.generate`, in mm.
+    pub fn inputs(&self) -> Inputs {
+        let kind = match self.kind {
+            GeneratorKind::Slab => "slab",
+            GeneratorKind::Ellipsoid => "ellipsoid",
+            GeneratorKind::Biventricle => "biventricle",
+        };
+        let mut arguments = vec![
+            argument("mesh generate", "mesh.unit", "mm"),
+            argument("mesh generate", "mesh.generate.kind", kind),
+            argument("--edge", "mesh.generate.edge", &self.edge.to_string()),
+        ];
+        if let Some(size) = &self.size {
+            arguments.push(argument(
+                "--size",
+                "mesh.generate.size",
+                &format!("[{size}]"),
+            ));
+        }
+        for (option, name, angle) in [
+            ("--endocardium", "endocardium", self.endocardium),
+            ("--epicardium", "epicardium", self.epicardium),
+        ] {
+            if let Some(angle) = angle {
+                let key = format!("mesh.generate.fibre_angles.{name}");
+                arguments.push(argument(option, &key, &angle.to_string()));
+            }
+        }
+        for (key, value) in &self.set {
+            arguments.push(argument("--set", &format!("mesh.generate.{key}"), value));
+        }
+        Inputs {
+            arguments,
+            ..Inputs::default()
         }
     }
 }
@@ -326,4 +357,66 @@ fn length_unit(text: &str) -> Result<LengthUnit, String> {
     .into_iter()
     .find(|unit| unit.name() == text)
     .ok_or_else(|| "one of um, mm, cm, m".into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::{MeshOrigin, load};
+    use crate::mesh::generate::{FibreAngles, Generator};
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        use clap::CommandFactory;
+        Cli::command().debug_assert();
+    }
+
+    fn generator(arguments: &[&str]) -> crate::error::Result<Generator> {
+        let all = ["isochrone", "mesh", "generate"].iter().chain(arguments);
+        let cli = Cli::try_parse_from(all).expect("a command line");
+        let Command::Mesh(MeshCommand::Generate(args)) = cli.command else {
+            panic!("another command");
+        };
+        match load(&args.inputs())?.mesh()?.origin.clone() {
+            MeshOrigin::Generate(generator) => Ok(generator),
+            MeshOrigin::File(file) => panic!("{}", file.display()),
+        }
+    }
+
+    #[test]
+    fn a_generator_is_described_by_options() {
+        let slab = ["slab", "o.h5", "--edge", "0.5", "--size", "4,3,2.5"];
+        let fibre_angles = FibreAngles {
+            endocardium: 60.0,
+            epicardium: -45.0,
+        };
+        assert_eq!(
+            generator(&[&slab[..], &["--epicardium", "-45"]].concat()).unwrap(),
+            Generator::Slab {
+                size: [4.0, 3.0, 2.5],
+                edge: 0.5,
+                fibre_angles
+            }
+        );
+        let said = generator(&["slab", "o.h5", "--edge", "1", "--size", "4,3"]).unwrap_err();
+        assert!(
+            said.to_string().starts_with("--size: mesh.generate.size"),
+            "{said}"
+        );
+        let said = generator(&["slab", "o.h5", "--edge", "-1"]).unwrap_err();
+        assert!(said.to_string().starts_with("--edge: "), "{said}");
+        let said = generator(&["slab", "o.h5", "--edge", "1"]).unwrap_err();
+        assert!(said.to_string().contains("size"), "{said}");
+    }
+
+    #[test]
+    fn gradient_flags_are_keys() {
+        let line = ["isochrone", "gradient", "--tensor", "--check"];
+        let Command::Gradient(args) = Cli::try_parse_from(line).expect("a command line").command
+        else {
+            panic!("another command");
+        };
+        let gradient = load(&args.as_run().case.inputs()).unwrap().gradient;
+        assert!(gradient.tensor && gradient.check && !gradient.jacobian);
+    }
 }

@@ -110,7 +110,8 @@ pub const SECTION: Section = Section {
         Key::new(
             "method",
             Kind::Choice(&["metis", "tags", "file", "single"]),
-            "metis: equal domains; tags: one per tag; file: a dataset; single: one domain",
+            "metis: equal domains; tags: one per tag; file: domains.file, else /mesh/domains of the \
+             mesh file; single: one domain",
         )
         .absent("file where domains.file is given, metis where domains.count is, else single"),
         Key::new("count", Kind::Integer(1), "number of domains for metis"),
@@ -119,7 +120,6 @@ pub const SECTION: Section = Section {
             Kind::Path,
             "HDF5 file with a domain number per tetrahedron",
         )
-        .absent("the mesh file")
         .required(),
         Key::new("file.dataset", Kind::Text, "dataset in that file").absent("/mesh/domains"),
         Key::new(

@@ -42,6 +42,8 @@ pub enum Kind {
     Boolean,
     /// Whole number, at least this.
     Integer(i64),
+    /// Label of a tetrahedron: whole number of 32 bits.
+    Tag,
     Number(Range),
     Text,
     /// Path of a file; relative ones start where the layer says.
@@ -114,6 +116,7 @@ impl Kind {
         match (self, value) {
             (Kind::Boolean, Value::Boolean(_)) => true,
             (Kind::Integer(least), Value::Integer(i)) => i >= least,
+            (Kind::Tag, Value::Integer(i)) => i32::try_from(*i).is_ok(),
             (Kind::Number(range), v) => v.as_number().is_some_and(|x| range.contains(x)),
             (Kind::Text, Value::Text(_)) => true,
             (Kind::Path, Value::Text(s)) => !s.is_empty(),
@@ -137,7 +140,7 @@ impl Kind {
     pub fn describe(&self) -> String {
         match self {
             Kind::Boolean => "true or false".into(),
-            Kind::Integer(i64::MIN) => "a whole number".into(),
+            Kind::Tag => format!("a whole number, {} to {}", i32::MIN, i32::MAX),
             Kind::Integer(least) => format!("a whole number, at least {least}"),
             Kind::Number(Range::Any) => "a number".into(),
             Kind::Number(range) => format!("a {} number", range.adjective()),

@@ -67,7 +67,7 @@ pub const SECTION: Section = Section {
         .required(),
         Key::new(
             "#.tag",
-            Kind::Integer(i64::MIN),
+            Kind::Tag,
             "vertices of the tetrahedra with this tag",
         ),
         Key::new("#.time", Kind::Number(Range::Any), "onset")

@@ -246,6 +246,7 @@ fn wrong_types_and_ranges_name_what_was_expected() {
         ("inversion.stop.misfit", "-1", "non-negative"),
         ("inversion.optimizer", "newton", "\"gauss-newton\""),
         ("eikonal.precision", "2020-01-01", "f32"),
+        ("source.0.tag", "99999999999", "to 2147483647"),
     ] {
         let said = message(CASE, &[(key, value)]);
         assert!(said.contains(expected), "{key} = {value}: {said}");
