@@ -26,6 +26,8 @@ pub enum MeshOrigin {
     Generate(Generator),
 }
 
+const LENGTH: Kind = Kind::Number(Range::Positive);
+
 pub const SECTION: Section = Section {
     name: "mesh",
     doc: "The tetrahedral mesh: a file or a generator.",
@@ -60,6 +62,48 @@ pub const SECTION: Section = Section {
             "edge lengths x, y, z of a slab",
         )
         .unit("mesh.unit"),
+        Key::new(
+            "generate.left_ventricle.radius",
+            LENGTH,
+            "semi-axis of the left endocardium across",
+        )
+        .unit("mesh.unit")
+        .absent("20 mm"),
+        Key::new(
+            "generate.left_ventricle.length",
+            LENGTH,
+            "semi-axis of the left endocardium, centre to apex",
+        )
+        .unit("mesh.unit")
+        .absent("2.5 radii"),
+        Key::new(
+            "generate.left_ventricle.wall",
+            LENGTH,
+            "thickness of the left wall",
+        )
+        .unit("mesh.unit")
+        .absent("half the radius"),
+        Key::new(
+            "generate.left_ventricle.base",
+            Kind::Number(Range::Any),
+            "height of the base plane over the centre",
+        )
+        .unit("mesh.unit")
+        .absent("a quarter of the length"),
+        Key::new(
+            "generate.right_ventricle.wall",
+            LENGTH,
+            "thickness of the right free wall (biventricle)",
+        )
+        .unit("mesh.unit")
+        .absent("half the left wall; more where the edge length asks for it"),
+        Key::new(
+            "generate.right_ventricle.width",
+            LENGTH,
+            "width of the right cavity, septum to free wall (biventricle)",
+        )
+        .unit("mesh.unit")
+        .absent("1.25 radii of the left ventricle"),
         Key::new(
             "generate.fibre_angles.endocardium",
             Kind::Number(Range::Any),

@@ -388,9 +388,50 @@ device = "cpu"
 max_minutes = 2.5
 "#;
 
+/// The keys of the generators that [`FULL`] cannot use beside its slab.
+const HEART: &str = r#"
+[mesh.generate]
+kind = "biventricle"
+edge = 1.5
+left_ventricle = { radius = 18, length = 44.5, wall = 9, base = -1 }
+right_ventricle = { wall = 4, width = 20 }
+fibre_angles = { endocardium = 50, epicardium = -40 }
+"#;
+
+/// Every key of the schema can be written, and is one that the program's structs know.
+#[test]
+fn every_key_is_known_to_the_program() {
+    let alternatives = [
+        ("mesh.file", "\"a.h5\""),
+        ("conduction.speed", "0.6"),
+        (
+            "inversion.measured",
+            "{ file = \"m.h5\", dataset = \"/m\" }",
+        ),
+        ("inversion.vertices", "surface"),
+        (
+            "inversion.vertices",
+            "{ file = \"v.h5\", dataset = \"/v\" }",
+        ),
+    ];
+    let mut cases = vec![load_text(FULL, &[]), load_text(HEART, &[])];
+    cases.extend(alternatives.iter().map(|set| load_text(FULL, &[*set])));
+    let mut used = std::collections::BTreeSet::new();
+    for case in cases {
+        let keys = case.unwrap().origins.0.into_keys();
+        used.extend(keys.map(|key| {
+            let path: Vec<String> = key.split('.').map(str::to_string).collect();
+            schema::pattern(&path)
+        }));
+    }
+    for (key, _) in SCHEMA.keys() {
+        assert!(used.contains(&key), "{key} is used by no case of this test");
+    }
+}
+
 #[test]
 fn the_resolved_configuration_reads_back_as_the_same_case() {
-    for text in [CASE, FULL] {
+    for text in [CASE, FULL, HEART] {
         let case = load_text(text, &[]).unwrap();
         let again = load_text(case.to_toml(), &[]).unwrap();
         let without_origins = |mut case: Case| {
