@@ -1,6 +1,7 @@
 //! Cardiac electrophysiology on clusters.
 #![deny(unsafe_op_in_unsafe_fn)]
 
+pub mod cli;
 pub mod comm;
 pub mod config;
 pub mod eikonal;
@@ -10,7 +11,9 @@ pub mod inversion;
 pub mod io;
 pub mod mesh;
 pub mod partition;
+pub mod progress;
 pub mod real;
+pub mod report;
 pub mod run;
 pub mod tensor;
 pub mod units;
