@@ -160,13 +160,16 @@ fn distribute_root(comm: &dyn Communicator, root: Option<&Root>) -> Result<Local
     };
     let of = |t: usize| root.metric(t);
     let (domains, parts) = (&root.mesh.domains, &root.mesh.parts);
-    let whole = domains.as_ref().zip(parts.as_ref()).map(|(domains, parts)| WholeMesh {
-        points: &root.mesh.points,
-        tetrahedra: &root.mesh.tetrahedra,
-        metric: &of,
-        domains,
-        parts,
-    });
+    let whole = domains
+        .as_ref()
+        .zip(parts.as_ref())
+        .map(|(domains, parts)| WholeMesh {
+            points: &root.mesh.points,
+            tetrahedra: &root.mesh.tetrahedra,
+            metric: &of,
+            domains,
+            parts,
+        });
     distribute(comm, whole.as_ref())
 }
 
@@ -213,12 +216,7 @@ fn prepare_on(
 }
 
 /// γ for each of `count` domains.
-pub fn expand_gamma(
-    key: &str,
-    gamma: &GammaInput,
-    count: usize,
-    case: &Case,
-) -> Result<Vec<f64>> {
+pub fn expand_gamma(key: &str, gamma: &GammaInput, count: usize, case: &Case) -> Result<Vec<f64>> {
     gamma.expand(count).ok_or_else(|| {
         case.origins.error(
             key,
@@ -365,7 +363,11 @@ fn place_vertices(
                 .map(|(v, p)| (norm(sub(*p, point)), v))
                 .min_by(|a, b| a.0.total_cmp(&b.0));
             let Some((distance, vertex)) = nearest else {
-                return Err(Error::bad_data("mesh", "it has no vertices", "give another"));
+                return Err(Error::bad_data(
+                    "mesh",
+                    "it has no vertices",
+                    "give another",
+                ));
             };
             tracing::debug!("{key}.point: vertex {vertex}, {distance:.3} mm away");
             Ok(vec![vertex])
