@@ -3,6 +3,8 @@
 pub mod adjacency;
 pub mod formats;
 pub mod generate;
+pub mod quality;
+pub mod refine;
 pub mod surface;
 mod tet_mesh;
 

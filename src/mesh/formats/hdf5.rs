@@ -18,6 +18,7 @@ use std::path::Path;
 use hdf5::types::{FixedAscii, FixedUnicode, TypeDescriptor, VarLenAscii, VarLenUnicode};
 use hdf5::{Dataset, File, Group, H5Type};
 
+use super::hdf5_heap::check_global_heaps;
 use super::{FileMesh, MeshFormat, replace};
 use crate::error::{Error, Result};
 use crate::mesh::{Field, TetMesh};
@@ -174,7 +175,7 @@ fn read_fields(root: &Group, path: &Path, mesh: &mut TetMesh) -> Result<()> {
             [length, components] if components > 0 => (length, components),
             _ => continue,
         };
-        let on_points = match source.text("on").as_deref() {
+        let on_points = match source.text("on")?.as_deref() {
             Some("points") => true,
             Some("tetrahedra") => false,
             _ => length == n,
@@ -370,35 +371,43 @@ impl<'a> Source<'a> {
     }
 
     /// String attribute in whatever way it is stored.
-    fn text(&self, name: &str) -> Option<String> {
-        let attribute = self.dataset.attr(name).ok()?;
-        if !attribute.is_scalar() {
-            return None;
-        }
-        let bytes = match attribute.dtype().ok()?.to_descriptor().ok()? {
-            TypeDescriptor::VarLenUnicode => {
-                let s = attribute.read_scalar::<VarLenUnicode>().ok()?;
-                s.as_bytes().to_vec()
-            }
-            TypeDescriptor::VarLenAscii => {
-                let s = attribute.read_scalar::<VarLenAscii>().ok()?;
-                s.as_bytes().to_vec()
-            }
-            TypeDescriptor::FixedAscii(_) => {
-                let s = attribute.read_scalar::<FixedAscii<64>>().ok()?;
-                s.as_bytes().to_vec()
-            }
-            TypeDescriptor::FixedUnicode(_) => {
-                let s = attribute.read_scalar::<FixedUnicode<64>>().ok()?;
-                s.as_bytes().to_vec()
-            }
-            _ => return None,
+    fn text(&self, name: &str) -> Result<Option<String>> {
+        let Ok(attribute) = self.dataset.attr(name) else {
+            return Ok(None);
         };
-        Some(String::from_utf8_lossy(&bytes).trim().to_owned())
+        let kind = attribute.dtype().and_then(|t| t.to_descriptor());
+        if !attribute.is_scalar() {
+            return Ok(None);
+        }
+        if let Ok(TypeDescriptor::VarLenUnicode | TypeDescriptor::VarLenAscii) = kind {
+            check_global_heaps(self.path)?;
+        }
+        let bytes = match kind {
+            Ok(TypeDescriptor::VarLenUnicode) => {
+                (attribute.read_scalar::<VarLenUnicode>()).map(|s| s.as_bytes().to_vec())
+            }
+            Ok(TypeDescriptor::VarLenAscii) => {
+                (attribute.read_scalar::<VarLenAscii>()).map(|s| s.as_bytes().to_vec())
+            }
+            Ok(TypeDescriptor::FixedAscii(_)) => {
+                (attribute.read_scalar::<FixedAscii<64>>()).map(|s| s.as_bytes().to_vec())
+            }
+            Ok(TypeDescriptor::FixedUnicode(_)) => {
+                (attribute.read_scalar::<FixedUnicode<64>>()).map(|s| s.as_bytes().to_vec())
+            }
+            _ => return Ok(None),
+        };
+        match bytes {
+            Ok(bytes) => Ok(Some(String::from_utf8_lossy(&bytes).trim().to_owned())),
+            Err(e) => {
+                let problem = format!("attribute {name}: {}", reason(&e));
+                Err(self.bad(problem, "the file may be damaged; copy it again"))
+            }
+        }
     }
 
     fn length_unit(&self) -> Result<Option<LengthUnit>> {
-        match self.text("unit").as_deref() {
+        match self.text("unit")?.as_deref() {
             None => Ok(None),
             Some("um" | "µm" | "μm") => Ok(Some(LengthUnit::Um)),
             Some("mm") => Ok(Some(LengthUnit::Mm)),
@@ -413,7 +422,7 @@ impl<'a> Source<'a> {
 
     /// Factor to mm²/ms².
     fn tensor_unit(&self) -> Result<f64> {
-        match self.text("unit").as_deref() {
+        match self.text("unit")?.as_deref() {
             None | Some("mm2/ms2" | "mm²/ms²" | "mm^2/ms^2" | "m2/s2" | "m²/s²" | "m^2/s^2") => {
                 Ok(1.0)
             }

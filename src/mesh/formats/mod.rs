@@ -15,6 +15,7 @@ mod carp;
 mod fibres;
 mod grid;
 mod hdf5;
+mod hdf5_heap;
 mod legacy_vtk;
 mod numbers;
 mod replace;
