@@ -593,3 +593,67 @@ fn damaged_hdf5_files_never_panic() {
     fs::copy(data("h5py.h5"), folder.path().join("b.h5")).unwrap();
     damage(folder.path(), "b.h5", 500);
 }
+
+#[test]
+fn convert_info_check_and_refine() {
+    use isochrone::run::mesh::{check, convert, info, refine};
+    let folder = tempfile::tempdir().unwrap();
+    let at = |name: &str| folder.path().join(name);
+    let said = convert(&data("ascii.vtu"), None, &at("box.h5")).unwrap();
+    assert!(said.contains("27 points, 48 tetrahedra"), "{said}");
+    refine(&at("box.h5"), None, 2, &at("fine.vtu")).unwrap();
+    let fine = read(&at("fine.vtu"), None).unwrap();
+    assert_eq!((fine.vertex_count(), fine.tetrahedron_count()), (729, 3072));
+    // phi is linear, so that halving the edges keeps it exact.
+    for (p, phi) in fine.points.iter().zip(&fine.point_fields["phi"].values) {
+        assert!((p[0] + 2.0 * p[1] + 3.0 * p[2] - phi).abs() < 1e-13);
+    }
+    let said = info(&at("fine.vtu"), None).unwrap();
+    for words in [
+        "3072",
+        "3.0000 mm³",
+        "x 0 to 1.0000",
+        "fibres",
+        "phi (points)",
+        "1 (3072 tetra",
+    ] {
+        assert!(said.contains(words), "{words}: {said}");
+    }
+    assert!(check(&at("fine.vtu"), None, None).unwrap().is_sound);
+
+    // Fibres of length 2 are a warning, a flat tetrahedron an error; --fix mends both.
+    let mut bad = boxed();
+    bad.fibres.as_mut().unwrap()[3] = [2.0, 0.0, 0.0];
+    bad.tetrahedra[7] = [0, 1, 2, 3];
+    write(&bad, &at("bad.h5")).unwrap();
+    let checked = check(&at("bad.h5"), None, None).unwrap();
+    assert!(!checked.is_sound);
+    for words in [
+        "1 degenerate tetrahedra (no volume): 7",
+        "1 fibres that are not unit vectors: 3",
+    ] {
+        assert!(checked.text.contains(words), "{}", checked.text);
+    }
+    assert!(
+        check(&at("bad.h5"), None, Some(&at("good.h5")))
+            .unwrap()
+            .is_sound
+    );
+    let good = read(&at("good.h5"), None).unwrap();
+    assert_eq!(good.tetrahedron_count(), 47);
+    assert_eq!(good.tags[7], boxed().tags[8]);
+}
+
+#[test]
+fn the_shared_meshes_are_sound_enough_to_run() {
+    use isochrone::mesh::check::validate;
+    for name in [
+        "meshes/left_atrium.vtu",
+        "meshes/biventricle.vtk",
+        "eikonal/left_ventricle_273k.h5",
+    ] {
+        if let Some(path) = shared(name) {
+            validate(&read(&path, None).unwrap()).unwrap();
+        }
+    }
+}

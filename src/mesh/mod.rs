@@ -1,6 +1,7 @@
 //! Tetrahedral meshes: storage, formats, quality, generators. Knows no solver.
 
 pub mod adjacency;
+pub mod check;
 pub mod formats;
 pub mod generate;
 pub mod quality;

@@ -120,11 +120,10 @@ pub fn read_group(root: &Group, path: &Path) -> Result<FileMesh> {
     let cells = Some((m, "tetrahedra"));
     let flat = |v: Vec<[u32; 1]>| v.into_flattened();
 
-    let mut mesh = TetMesh::default();
-    mesh.tags = match open("tags")? {
-        Some(d) => d.integers::<i32, 1>(cells)?.into_flattened(),
-        None => vec![0; m],
-    };
+    let mut mesh = TetMesh::new(points, tetrahedra);
+    if let Some(d) = open("tags")? {
+        mesh.tags = d.integers::<i32, 1>(cells)?.into_flattened();
+    }
     let fibres = match open("fibres")? {
         Some(d) => Some(d),
         None => open("fibers")?,
@@ -148,8 +147,6 @@ pub fn read_group(root: &Group, path: &Path) -> Result<FileMesh> {
     mesh.domains = (open("domains")?.map(|d| d.integers(cells)).transpose()?).map(flat);
     let vertices = Some((n, "points"));
     mesh.parts = (open("parts")?.map(|d| d.integers(vertices)).transpose()?).map(flat);
-    mesh.points = points;
-    mesh.tetrahedra = tetrahedra;
     read_fields(root, path, &mut mesh)?;
     Ok(FileMesh { mesh, unit })
 }
