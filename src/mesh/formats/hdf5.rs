@@ -55,6 +55,7 @@ impl MeshFormat for Hdf5 {
         replace(path, |beside| {
             let file = create_file(beside).map_err(|e| write_error(path, &e))?;
             write_group(mesh, &file, path)?;
+            write_fields(mesh, &file, path)?;
             file.close().map_err(|e| write_error(path, &e))
         })
     }
@@ -432,7 +433,7 @@ impl<'a> Source<'a> {
     }
 }
 
-/// Writes `/mesh` and `/fields` into an open file; `path` names it in errors.
+/// Writes `/mesh` into an open file, without the further fields; `path` names it in errors.
 pub fn write_group(mesh: &TetMesh, root: &Group, path: &Path) -> Result<()> {
     let group = (root.create_group("mesh")).map_err(|e| write_error(path, &e))?;
     let to = Target {
@@ -459,6 +460,11 @@ pub fn write_group(mesh: &TetMesh, root: &Group, path: &Path) -> Result<()> {
     if let Some(parts) = &mesh.parts {
         to.list("parts", parts)?;
     }
+    Ok(())
+}
+
+/// Writes the further fields of `mesh` as `/fields`.
+fn write_fields(mesh: &TetMesh, root: &Group, path: &Path) -> Result<()> {
     if mesh.point_fields.is_empty() && mesh.cell_fields.is_empty() {
         return Ok(());
     }
