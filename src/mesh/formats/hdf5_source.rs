@@ -6,7 +6,7 @@ use hdf5::types::{FixedAscii, FixedUnicode, TypeDescriptor, VarLenAscii, VarLenU
 use hdf5::{Dataset, Group, H5Type};
 
 use super::hdf5::reason;
-use super::hdf5_heap::check_global_heaps;
+use super::hdf5_heap::check_texts;
 use crate::error::{Error, Result};
 use crate::units::LengthUnit;
 
@@ -207,7 +207,7 @@ impl<'a> Source<'a> {
             return Ok(None);
         }
         if let Ok(TypeDescriptor::VarLenUnicode | TypeDescriptor::VarLenAscii) = kind {
-            check_global_heaps(self.path)?;
+            check_texts(self.path, name)?;
         }
         let bytes = match kind {
             Ok(TypeDescriptor::VarLenUnicode) => {
