@@ -8,6 +8,7 @@ mod history;
 mod info;
 mod invert;
 pub mod job;
+pub mod mesh;
 mod misfit;
 mod model;
 pub mod output;
@@ -30,7 +31,7 @@ pub fn run(cli: &Cli, comm: &dyn Communicator, console: Console) -> Result<()> {
         Command::Eikonal(args) => eikonal::run(args, comm, console),
         Command::Gradient(args) => gradient::run(args, comm, console),
         Command::Invert(args) => invert::run(args, comm, console),
-        Command::Mesh(_) => Err(Error::Bug("this command is not here yet".into())),
+        Command::Mesh(command) => mesh::run(command, comm),
     }
 }
 

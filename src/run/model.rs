@@ -9,6 +9,7 @@ use crate::eikonal::forward::Source;
 use crate::error::{Error, Result};
 use crate::inversion::options::GammaInput;
 use crate::io;
+use crate::mesh::check::{validate, validate_fibres};
 use crate::mesh::{TetMesh, formats, generate};
 use crate::partition;
 use crate::partition::local_mesh::{LocalMesh, WholeMesh, distribute};
@@ -178,12 +179,18 @@ fn read_mesh(case: &Case) -> Result<(TetMesh, f64, Vec<PathBuf>)> {
     let input = case.mesh()?;
     match &input.origin {
         MeshOrigin::File(path) => {
-            let mesh = formats::read(path, input.unit)?;
+            let mut mesh = formats::read(path, input.unit)?;
+            let mut inputs = vec![path.clone()];
+            if let Some(fibres) = &input.fibres {
+                formats::attach_fibres(&mut mesh, fibres, input.unit)?;
+                inputs.push(fibres.clone());
+            }
+            validate(&mesh)?;
             let unit = match input.unit {
                 Some(unit) => unit,
                 None => formats::format_of(path)?.default_unit(),
             };
-            Ok((mesh, unit.in_mm(), vec![path.clone()]))
+            Ok((mesh, unit.in_mm(), inputs))
         }
         MeshOrigin::Generate(generator) => {
             let unit = input.unit.unwrap_or(LengthUnit::Mm).in_mm();
@@ -268,6 +275,7 @@ fn medium(conduction: &Conduction, mesh: &TetMesh, case: &Case) -> Result<Medium
             "give one speed for all directions, or a mesh with fibres",
         );
     }
+    validate_fibres(mesh)?;
     if s == n {
         return Ok(Medium::Transverse(f, s));
     }
