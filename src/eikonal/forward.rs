@@ -157,6 +157,7 @@ impl<T: Real> Eikonal<T> {
         for (v, time) in &self.sources {
             phi[*v as usize] = *time;
         }
+        let mut known = vec![T::from_f64(f64::INFINITY); phi.len()];
         for restart in 0..=MOST_RESTARTS {
             let patience = if restart < MOST_RESTARTS {
                 Patience::Limited
@@ -169,6 +170,7 @@ impl<T: Real> Eikonal<T> {
                 &self.mesh,
                 &inv_gamma,
                 &mut phi,
+                &known,
                 self.origin,
                 width,
                 patience,
@@ -178,7 +180,10 @@ impl<T: Real> Eikonal<T> {
             counters.vertex_updates += fim.vertex_updates;
             let mut put_off = [fim.put_off];
             comm.sum_u64(&mut put_off);
-            let found = candidates::find(&self.mesh, &inv_gamma, &phi);
+            if put_off[0] > 0 {
+                known.copy_from_slice(&phi);
+            }
+            let found = candidates::find(&self.mesh, &inv_gamma, &phi, &self.numbers.tetrahedra);
             let problem = Problem {
                 mesh: &self.mesh,
                 halo: &self.halo,

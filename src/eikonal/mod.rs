@@ -14,6 +14,7 @@ pub mod local_solver;
 pub mod metric_mesh;
 pub mod options;
 mod resolve;
+mod screen;
 mod shared_cycle;
 pub mod simd;
 pub mod tangent;
