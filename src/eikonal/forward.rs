@@ -143,6 +143,23 @@ impl<T: Real> Eikonal<T> {
         })
     }
 
+    /// The same problem in another number type.
+    pub fn converted<U: Real>(&self) -> Eikonal<U> {
+        Eikonal {
+            mesh: self.mesh.converted(),
+            halo: self.halo.clone(),
+            numbers: self.numbers.clone(),
+            sources: self
+                .sources
+                .iter()
+                .map(|(v, time)| (*v, U::from_f64(time.value())))
+                .collect(),
+            origin: self.origin,
+            mean_edge: self.mean_edge,
+            bucket_width: self.bucket_width,
+        }
+    }
+
     /// Solves sqrt(∇φᵀ γ M ∇φ) = 1 for one γ per domain. Collective.
     ///
     /// The result is the same to the last bit for any number of ranks and threads.

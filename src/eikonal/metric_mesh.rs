@@ -129,6 +129,24 @@ impl<T: Real> MetricMesh<T> {
         }
     }
 
+    /// The same mesh in another number type.
+    pub fn converted<U: Real>(&self) -> MetricMesh<U> {
+        MetricMesh {
+            owned: self.owned,
+            tetrahedra: self
+                .tetrahedra
+                .iter()
+                .map(|tet| Tetrahedron {
+                    vertices: tet.vertices,
+                    lengths: tet.lengths.map(|l| U::from_f64(l.value())),
+                })
+                .collect(),
+            domains: self.domains.clone(),
+            offsets: self.offsets.clone(),
+            incidences: self.incidences.clone(),
+        }
+    }
+
     /// Owned vertices and ghosts.
     pub fn vertex_count(&self) -> usize {
         self.offsets.len() - 1

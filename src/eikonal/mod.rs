@@ -2,6 +2,7 @@
 
 mod active_list;
 pub mod adjoint;
+pub mod all_active;
 mod block;
 pub mod candidates;
 pub mod canonical;

@@ -43,7 +43,9 @@ pub struct EikonalMisfit<'a, T: Real> {
 pub struct AdjointState<T> {
     pub solution: Solution<T>,
     pub downwind: Downwind,
-    /// φ̄ of owned vertices and ghosts.
+    /// df/dφ of owned vertices, before the adjoint.
+    pub misfit_bar: Vec<f64>,
+    /// φ̄ of owned vertices and ghosts, after it.
     pub phi_bar: Vec<f64>,
     pub misfit: f64,
 }
@@ -96,11 +98,12 @@ impl<'a, T: Real> EikonalMisfit<'a, T> {
     /// Forward solution, misfit and adjoint. Collective.
     pub fn adjoint_state(&mut self, gamma: &[f64]) -> Result<AdjointState<T>> {
         let solution = self.solve(gamma)?;
-        let (misfit, phi_bar) = self.misfit(&solution)?;
-        let (downwind, phi_bar) = self.adjoint(&solution, phi_bar);
+        let (misfit, misfit_bar) = self.misfit(&solution)?;
+        let (downwind, phi_bar) = self.adjoint(&solution, misfit_bar.clone());
         Ok(AdjointState {
             solution,
             downwind,
+            misfit_bar,
             phi_bar,
             misfit,
         })
@@ -139,14 +142,26 @@ impl<'a, T: Real> EikonalMisfit<'a, T> {
         gradient
     }
 
-    /// dφ/dγ of owned vertices and ghosts (row-major, k columns). Collective.
-    pub fn jacobian(&mut self, solution: &Solution<T>, gamma: &[f64]) -> Vec<f64> {
+    /// dφ/dγ of owned vertices and ghosts (row-major, k columns), by tangents or all-active.
+    /// Collective.
+    pub fn jacobian(&mut self, solution: &Solution<T>, gamma: &[f64]) -> Result<Vec<f64>> {
         let begun = Instant::now();
-        let jacobian = self
-            .eikonal
-            .jacobian(self.comm, solution, gamma, &mut self.traffic);
+        let jacobian = if self.mode == GradientMode::AllActive {
+            self.eikonal.all_active_jacobian(self.comm, gamma)?
+        } else {
+            let traffic = &mut self.traffic;
+            self.eikonal.jacobian(self.comm, solution, gamma, traffic)
+        };
         self.timers.tangent += begun.elapsed();
-        jacobian
+        Ok(jacobian)
+    }
+
+    /// df/dγ = Jᵀ df/dφ. Collective.
+    pub fn gradient_of(&mut self, misfit_bar: &[f64], jacobian: &[f64]) -> Vec<f64> {
+        let begun = Instant::now();
+        let gradient = tangent_gradient(self.comm, misfit_bar, jacobian, self.domains);
+        self.timers.tangent += begun.elapsed();
+        gradient
     }
 }
 
@@ -163,11 +178,12 @@ impl<T: Real> Objective for EikonalMisfit<'_, T> {
             gradient: Vec::new(),
             normal_matrix: None,
         };
-        let tangent = want == Want::GaussNewton || self.mode == GradientMode::Tangent;
+        let tangent = want == Want::GaussNewton
+            || matches!(self.mode, GradientMode::Tangent | GradientMode::AllActive);
         if want >= Want::Gradient && tangent {
-            let jacobian = self.jacobian(&solution, gamma);
+            let jacobian = self.jacobian(&solution, gamma)?;
+            evaluation.gradient = self.gradient_of(&phi_bar, &jacobian);
             let begun = Instant::now();
-            evaluation.gradient = tangent_gradient(self.comm, &phi_bar, &jacobian, self.domains);
             if want == Want::GaussNewton {
                 let normal = self
                     .observations

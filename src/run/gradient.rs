@@ -90,22 +90,27 @@ fn compute<T: Real>(job: &mut Job, model: &mut Model) -> Result<Gradient> {
         let factor = 1.0 + timers.adjoint.as_secs_f64() / timers.solve.as_secs_f64();
         job.report.result("factor", factor);
     }
-    let jacobian = if options.jacobian || mode == GradientMode::Tangent {
-        let jacobian = misfit.jacobian(&state.solution, &gamma);
-        job.report.add_time("tangent", misfit.timers.tangent);
-        Some(jacobian)
+    let by_jacobian = matches!(mode, GradientMode::Tangent | GradientMode::AllActive);
+    let jacobian = if options.jacobian || by_jacobian {
+        Some(misfit.jacobian(&state.solution, &gamma)?)
     } else {
         None
     };
-    let mut f = |gamma: &[f64]| Ok(misfit.evaluate(gamma, Want::Misfit)?.misfit);
-    let chosen = match mode {
-        GradientMode::Adjoint => adjoint.clone(),
-        GradientMode::Tangent => misfit.evaluate(&gamma, Want::Gradient)?.gradient,
-        GradientMode::FiniteDifferences => job.report.time("finite_differences", || {
-            let scheme = Scheme::Central;
-            finite_differences::gradient(&mut f, &gamma, state.misfit, scheme, scheme.best_step())
-        })?,
+    let chosen = match (mode, &jacobian) {
+        (GradientMode::FiniteDifferences, _) => {
+            let mut f = |gamma: &[f64]| Ok(misfit.evaluate(gamma, Want::Misfit)?.misfit);
+            let (scheme, begun) = (Scheme::Central, Instant::now());
+            let step = scheme.best_step();
+            let gradient =
+                finite_differences::gradient(&mut f, &gamma, state.misfit, scheme, step)?;
+            job.report.add_time("finite_differences", begun.elapsed());
+            gradient
+        }
+        (_, Some(jacobian)) if by_jacobian => misfit.gradient_of(&state.misfit_bar, jacobian),
+        _ => adjoint.clone(),
     };
+    let tangent = misfit.timers.tangent;
+    job.report.add_time("tangent", tangent);
     let check = if options.check {
         let mut f = |gamma: &[f64]| Ok(misfit.evaluate(gamma, Want::Misfit)?.misfit);
         Some(check(job, &mut f, &gamma, state.misfit, &adjoint)?)
@@ -235,6 +240,7 @@ fn write_root(
         GradientMode::Adjoint => "adjoint",
         GradientMode::Tangent => "tangent",
         GradientMode::FiniteDifferences => "finite-differences",
+        GradientMode::AllActive => "all-active",
     };
     file.text("/gradient/gamma", "mode", mode)?;
     if let Some(jacobian) = &gradient.jacobian {
