@@ -1,15 +1,19 @@
 //! Cardiac electrophysiology on clusters.
 #![deny(unsafe_op_in_unsafe_fn)]
 
+pub mod cli;
 pub mod comm;
 pub mod config;
 pub mod eikonal;
 pub mod error;
+pub mod exact_sum;
 pub mod inversion;
 pub mod io;
 pub mod mesh;
 pub mod partition;
+pub mod progress;
 pub mod real;
+pub mod report;
 pub mod run;
 pub mod tensor;
 pub mod units;

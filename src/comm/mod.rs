@@ -8,11 +8,13 @@ mod collective;
 pub mod halo;
 #[cfg(feature = "mpi")]
 pub mod mpi;
+mod reproducible;
 pub mod solo;
 pub mod threads;
 
 pub(crate) use collective::from_bytes;
 pub use collective::{agree, broadcast_json, broadcast_slice, gather_slices, scatter_slices};
+pub use reproducible::{reproducible_sum, sum_over_ranks, sums_for};
 
 /// One rank's view of all ranks. Every method but `rank` and `size` is collective: all ranks call
 /// it, in the same order. Sizes may differ between ranks; all are in bytes and unlimited.

@@ -1,1 +1,269 @@
-//! Configuration: figment layers → raw → validated case.
+//! Configuration: built-in defaults < files in order < environment < `--set`.
+//!
+//! A section is one file here with its keys, its struct and its checks, and one line in
+//! [`SECTIONS`] and in [`Case`].
+
+mod conduction;
+mod domains;
+mod eikonal;
+mod gradient;
+mod inversion;
+mod layers;
+mod list;
+mod mesh;
+mod run;
+mod schema;
+mod show;
+mod source;
+mod value;
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+
+pub use conduction::{Conduction, Orthotropic, Speed};
+pub use domains::{Division, Domains};
+pub use gradient::GradientOptions;
+pub use layers::Origin;
+pub use mesh::{MeshInput, MeshOrigin};
+pub use run::{DeviceChoice, RunOptions};
+pub use show::documentation;
+pub use source::{Place, Source, Sphere};
+
+use crate::comm::{Communicator, agree, broadcast_json};
+use crate::eikonal::options::EikonalOptions;
+use crate::error::{Error, Result};
+use crate::inversion::options::InversionOptions;
+use layers::{Assignment, Layers, extract};
+use schema::{Kind, Schema, Section};
+
+/// All sections, in the order in which they are shown.
+const SECTIONS: &[&Section] = &[
+    &mesh::SECTION,
+    &conduction::SECTION,
+    &domains::SECTION,
+    &source::SECTION,
+    &eikonal::SECTION,
+    &gradient::SECTION,
+    &inversion::SECTION,
+    &run::SECTION,
+];
+
+const SCHEMA: Schema = Schema { sections: SECTIONS };
+
+/// What the layers are read from.
+#[derive(Debug, Clone, Default)]
+pub struct Inputs {
+    pub files: Vec<PathBuf>,
+    /// Environment variables; those that are not ours are passed over.
+    pub environment: Vec<(String, String)>,
+    /// Options of the command line that set a key, in order.
+    pub arguments: Vec<Argument>,
+}
+
+/// An option of the command line that sets a key.
+#[derive(Debug, Clone)]
+pub struct Argument {
+    /// `--set`, `--threads`.
+    pub option: String,
+    /// Dotted key.
+    pub key: String,
+    /// TOML, or a string where it is not TOML.
+    pub value: String,
+}
+
+/// The merged layers, before they are a case: what `isochrone config show` prints.
+#[derive(Debug, Clone)]
+pub struct Merged {
+    assignments: Vec<Assignment>,
+}
+
+/// A validated case. Lengths and coordinates are in `mesh.unit`; times in ms.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Case {
+    mesh: Option<MeshInput>,
+    #[serde(default)]
+    pub conduction: Conduction,
+    pub domains: Domains,
+    #[serde(default, deserialize_with = "list::numbered")]
+    source: Vec<Source>,
+    pub eikonal: EikonalOptions,
+    pub inversion: InversionOptions,
+    pub gradient: GradientOptions,
+    pub run: RunOptions,
+    /// Where each value came from.
+    #[serde(skip)]
+    pub origins: Origins,
+    #[serde(skip)]
+    toml: String,
+}
+
+/// Where each value came from, by dotted key.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct Origins(BTreeMap<String, String>);
+
+impl Origins {
+    /// Origin of `key`: of the value itself, of one below it, or of the table around it.
+    pub fn of(&self, key: &str) -> &str {
+        if let Some(origin) = self.0.get(key) {
+            return origin;
+        }
+        let mut below = self
+            .0
+            .iter()
+            .filter(|(k, _)| schema::below(k, key).is_some());
+        if let Some((_, origin)) = below.next() {
+            return origin;
+        }
+        match key.rsplit_once('.') {
+            Some((parent, _)) => self.of(parent),
+            None => "configuration",
+        }
+    }
+
+    /// The error that `key` has `problem`, mended by `remedy`.
+    pub fn error(&self, key: &str, problem: impl Into<String>, remedy: impl Into<String>) -> Error {
+        Error::Config {
+            origin: self.of(key).to_string(),
+            key: key.to_string(),
+            problem: problem.into(),
+            remedy: remedy.into(),
+        }
+    }
+}
+
+/// Reads and merges the layers.
+pub fn merge(inputs: &Inputs) -> Result<Merged> {
+    let cwd = std::env::current_dir().map_err(|e| Error::io(Path::new("."), "read", &e))?;
+    let mut layers = Layers::defaults(&SCHEMA)?;
+    for file in &inputs.files {
+        layers.add_file(file)?;
+    }
+    for (name, value) in &inputs.environment {
+        layers.add_variable(name, value, &cwd)?;
+    }
+    for a in &inputs.arguments {
+        layers.add_argument(&a.option, &a.key, &a.value, &cwd)?;
+    }
+    Ok(Merged {
+        assignments: layers.finish()?,
+    })
+}
+
+/// Reads, merges and validates the layers.
+pub fn load(inputs: &Inputs) -> Result<Case> {
+    merge(inputs)?.case()
+}
+
+/// The case that rank 0 loads and that meets the command's `needs`, on all ranks. Collective.
+pub fn load_on_root(
+    comm: &dyn Communicator,
+    inputs: &Inputs,
+    needs: impl Fn(&Case) -> Result<()>,
+) -> Result<Case> {
+    let loaded = if comm.rank() == 0 {
+        load(inputs).and_then(|case| {
+            needs(&case)?;
+            Ok(Some(case))
+        })
+    } else {
+        Ok(None)
+    };
+    match agree(comm, loaded)? {
+        Some(case) if comm.size() == 1 => Ok(case),
+        case => {
+            let sent = case.map(|case| {
+                let (origins, toml) = (case.origins.clone(), case.toml.clone());
+                (case, origins, toml)
+            });
+            let (mut case, origins, toml): (Case, _, _) = broadcast_json(comm, 0, sent)?;
+            case.origins = origins;
+            case.toml = toml;
+            Ok(case)
+        }
+    }
+}
+
+impl Merged {
+    /// The validated case.
+    pub fn case(&self) -> Result<Case> {
+        let mut case: Case = extract(&self.assignments)?;
+        let origins = self.assignments.iter();
+        case.origins = Origins(origins.map(|a| (a.key(), a.origin.to_string())).collect());
+        case.toml = self.to_toml();
+        case.domains.validate(&case.origins)?;
+        inversion::validate(&case.inversion, &case.domains, &case.origins)?;
+        Ok(case)
+    }
+
+    /// Checks that the files named in the configuration exist.
+    pub fn check_files(&self) -> Result<()> {
+        for a in &self.assignments {
+            let key = match SCHEMA.find(&schema::pattern(&a.path)) {
+                schema::Found::Node { key: Some(key), .. } => key,
+                _ => continue,
+            };
+            if let (Kind::Path, value::Value::Text(name)) = (&key.kind, &a.value)
+                && !Path::new(name).exists()
+            {
+                return Err(Error::MissingInput {
+                    path: PathBuf::from(name),
+                    what: "file".into(),
+                    remedy: format!("it is named by {} ({})", a.key(), a.origin),
+                });
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Case {
+    /// The mesh, which a command on tetrahedra needs.
+    pub fn mesh(&self) -> Result<&MeshInput> {
+        self.mesh.as_ref().ok_or_else(|| {
+            self.origins.error(
+                "mesh",
+                "there is no mesh",
+                "give mesh.file, or mesh.generate = { kind = \"biventricle\", edge = 2.0 }",
+            )
+        })
+    }
+
+    /// The sources, at least one.
+    pub fn sources(&self) -> Result<&[Source]> {
+        if self.source.is_empty() {
+            return Err(self.origins.error(
+                "source",
+                "there is no source, so no wave would start",
+                "add [[source]] with vertices, point, sphere or tag",
+            ));
+        }
+        Ok(&self.source)
+    }
+
+    /// The options of a misfit, which has measured times or a twin experiment.
+    pub fn inversion(&self) -> Result<&InversionOptions> {
+        if self.inversion.measured.is_none() && self.inversion.twin.is_none() {
+            return Err(self.origins.error(
+                "inversion.measured",
+                "there are no activation times to fit",
+                "give inversion.measured = { file, dataset } or inversion.twin = { gamma }",
+            ));
+        }
+        Ok(&self.inversion)
+    }
+
+    /// The resolved configuration: TOML with absolute paths that runs the same case again.
+    pub fn to_toml(&self) -> &str {
+        &self.toml
+    }
+}
+
+/// The values of a struct as TOML text.
+fn table<T: Serialize>(value: &T) -> String {
+    toml::to_string(value).unwrap_or_else(|e| format!("# {e}"))
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,6 +1,7 @@
 //! Anisotropic eikonal equation on tetrahedra.
 
 mod active_list;
+pub mod adjoint;
 mod block;
 pub mod candidates;
 pub mod canonical;
@@ -13,5 +14,8 @@ pub mod local_solver;
 pub mod metric_mesh;
 pub mod options;
 mod resolve;
+mod shared_cycle;
 pub mod simd;
+pub mod tangent;
+pub mod tensor_sensitivity;
 pub mod upwind;

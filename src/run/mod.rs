@@ -1,1 +1,48 @@
-//! One file per subcommand.
+//! One file per command; the only part that knows configuration, solvers and files together.
+
+mod config;
+mod info;
+pub mod job;
+pub mod output;
+pub mod plan;
+
+use std::io::Write;
+use std::path::Path;
+
+use crate::cli::{Cli, Command};
+use crate::comm::{Communicator, agree};
+use crate::error::{Error, Result};
+use crate::progress::Console;
+
+/// Runs the command. An error is the same on all ranks where it was agreed on.
+pub fn run(cli: &Cli, comm: &dyn Communicator, console: Console) -> Result<()> {
+    let _ = console;
+    match &cli.command {
+        Command::Config(command) => config::run(command, comm),
+        Command::Info => info::run(comm),
+        // Each gets its file here.
+        Command::Mesh(_) | Command::Eikonal(_) | Command::Gradient(_) | Command::Invert(_) => {
+            Err(Error::Bug("this command is not here yet".into()))
+        }
+    }
+}
+
+/// Prints `text` to standard output, on rank 0. Collective.
+pub fn print_on_root(comm: &dyn Communicator, text: &str) -> Result<()> {
+    let printed = if comm.rank() == 0 {
+        print(text)
+    } else {
+        Ok(())
+    };
+    agree(comm, printed)
+}
+
+fn print(text: &str) -> Result<()> {
+    let mut out = std::io::stdout().lock();
+    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+        // The reader (`| head`) has what it wanted.
+        Err(e) if e.kind() == std::io::ErrorKind::BrokenPipe => Ok(()),
+        Err(e) => Err(Error::io(Path::new("standard output"), "write", &e)),
+        Ok(()) => Ok(()),
+    }
+}

@@ -1,0 +1,422 @@
+//! The command line: clap only.
+
+use std::path::PathBuf;
+
+use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
+
+use crate::config::{Argument, DeviceChoice, Inputs};
+use crate::units::LengthUnit;
+
+/// Cardiac activation times on tetrahedral meshes, their exact derivatives, and the
+/// conductivities that explain measured times.
+#[derive(Debug, Parser)]
+#[command(name = "isochrone", version, max_term_width = 100)]
+#[command(
+    after_help = "Several ranks: mpirun -n 4 isochrone eikonal case.toml\n\
+    All keys of a configuration: isochrone config doc"
+)]
+pub struct Cli {
+    #[command(subcommand)]
+    pub command: Command,
+    #[command(flatten)]
+    pub log: LogArgs,
+}
+
+/// How much is said on the way, and how.
+#[derive(Debug, Clone, Args)]
+pub struct LogArgs {
+    /// Form of the log on standard error
+    #[arg(
+        long = "log",
+        value_name = "FORM",
+        global = true,
+        default_value = "text"
+    )]
+    pub form: LogForm,
+    /// Say more, on every rank (twice: still more)
+    #[arg(short, long, action = ArgAction::Count, global = true, conflicts_with = "quiet")]
+    pub verbose: u8,
+    /// Errors only
+    #[arg(short, long, global = true)]
+    pub quiet: bool,
+}
+
+/// Form of the log.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum LogForm {
+    Text,
+    Json,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Generate, convert, inspect, repair, refine or partition a mesh
+    #[command(subcommand)]
+    Mesh(MeshCommand),
+    /// Activation times from sources
+    Eikonal(RunArgs),
+    /// Misfit and its derivatives by gamma (and by the velocity tensor)
+    Gradient(GradientArgs),
+    /// Gamma of every domain from measured activation times
+    Invert(RunArgs),
+    /// Show, check or document a configuration
+    #[command(subcommand)]
+    Config(ConfigCommand),
+    /// Version, libraries and what this machine offers
+    Info,
+}
+
+/// A case: configuration files, keys set by hand.
+#[derive(Debug, Clone, Args)]
+pub struct CaseArgs {
+    /// Configuration files; later ones win
+    #[arg(value_name = "CONFIG.toml")]
+    pub configs: Vec<PathBuf>,
+    /// Set a key: --set source.0.time=3 (TOML, or a string)
+    #[arg(long, value_name = "KEY=VALUE", value_parser = key_and_value)]
+    pub set: Vec<(String, String)>,
+    /// Threads per rank [default: the node's cores divided by its ranks]
+    #[arg(long, value_name = "N", value_parser = at_least_one)]
+    pub threads: Option<usize>,
+    /// Where ranks compute: auto, cpu, cuda [default: auto]
+    #[arg(long, value_parser = device)]
+    pub device: Option<DeviceChoice>,
+}
+
+/// A case to be run.
+#[derive(Debug, Clone, Args)]
+pub struct RunArgs {
+    #[command(flatten)]
+    pub case: CaseArgs,
+    /// Folder of the results [default: results/<config>-<command>]
+    #[arg(long, short, value_name = "DIR")]
+    pub output: Option<PathBuf>,
+    /// Write over results that are there
+    #[arg(long, conflicts_with = "resume")]
+    pub overwrite: bool,
+    /// Go on from what an interrupted run left in the output folder
+    #[arg(long)]
+    pub resume: bool,
+    /// Say what would run, its memory and its files; run nothing
+    #[arg(long)]
+    pub dry_run: bool,
+}
+
+#[derive(Debug, Clone, Args)]
+pub struct GradientArgs {
+    #[command(flatten)]
+    pub run: RunArgs,
+    /// Also dphi/dgamma (gradient.jacobian)
+    #[arg(long)]
+    pub jacobian: bool,
+    /// Also df/dM of every tetrahedron (gradient.tensor)
+    #[arg(long)]
+    pub tensor: bool,
+    /// Also the error curves of finite differences (gradient.check)
+    #[arg(long)]
+    pub check: bool,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum ConfigCommand {
+    /// Print the merged configuration and where each value came from
+    Show(CaseArgs),
+    /// Check a configuration and the files that it names
+    Check(CaseArgs),
+    /// Print every key with its type, default, unit and meaning
+    Doc,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum MeshCommand {
+    /// Make a mesh with fibres by rule
+    Generate(GenerateArgs),
+    /// Read a mesh in one format, write it in another (formats by file name)
+    Convert {
+        #[command(flatten)]
+        files: MeshFiles,
+    },
+    /// Counts, bounding box, volumes, edges, quality, tags, components
+    Info {
+        #[command(flatten)]
+        file: MeshFile,
+    },
+    /// Find inverted and degenerate tetrahedra, orphans, duplicates, missing fibres
+    Check {
+        #[command(flatten)]
+        file: MeshFile,
+        /// Write a mesh with what can be mended safely
+        #[arg(long, value_name = "OUT")]
+        fix: Option<PathBuf>,
+        /// Write over OUT if it is there
+        #[arg(long, requires = "fix")]
+        overwrite: bool,
+    },
+    /// Divide every tetrahedron in eight, fields carried along
+    Refine {
+        #[command(flatten)]
+        files: MeshFiles,
+    },
+    /// Assign every vertex to a part, and tetrahedra to domains
+    Partition {
+        #[command(flatten)]
+        files: MeshFiles,
+        /// Number of parts (ranks)
+        #[arg(long, value_name = "N", value_parser = at_least_one)]
+        parts: usize,
+        /// Number of equal material domains
+        #[arg(long, value_name = "K", value_parser = at_least_one)]
+        domains: Option<usize>,
+    },
+}
+
+/// A mesh to be read.
+#[derive(Debug, Clone, Args)]
+pub struct MeshFile {
+    /// Mesh: .h5, .vtu, .vtk, or one of CARP's .pts .elem .lon
+    #[arg(value_name = "IN")]
+    pub input: PathBuf,
+    /// Unit of its coordinates: um, mm, cm, m [default: um for CARP, else mm]
+    #[arg(long, value_parser = length_unit)]
+    pub unit: Option<LengthUnit>,
+}
+
+/// A mesh to be read and one to be written.
+#[derive(Debug, Clone, Args)]
+pub struct MeshFiles {
+    #[command(flatten)]
+    pub input: MeshFile,
+    /// Mesh to be written: .h5, .vtu, or CARP's .pts
+    #[arg(value_name = "OUT")]
+    pub output: PathBuf,
+    /// Write over OUT if it is there
+    #[arg(long)]
+    pub overwrite: bool,
+}
+
+/// A mesh to be generated; lengths in mm, angles in degrees.
+#[derive(Debug, Clone, Args)]
+pub struct GenerateArgs {
+    #[arg(value_enum)]
+    pub kind: GeneratorKind,
+    /// Mesh to be written: .h5, .vtu, or CARP's .pts
+    #[arg(value_name = "OUT")]
+    pub output: PathBuf,
+    /// Mean edge length
+    #[arg(long, value_name = "MM", allow_negative_numbers = true)]
+    pub edge: f64,
+    /// Edge lengths of a slab
+    #[arg(long, value_name = "X,Y,Z")]
+    pub size: Option<String>,
+    /// Helix angle of the fibres on the endocardium [default: 60]
+    #[arg(long, value_name = "DEG", allow_negative_numbers = true)]
+    pub endocardium: Option<f64>,
+    /// Helix angle of the fibres on the epicardium [default: -60]
+    #[arg(long, value_name = "DEG", allow_negative_numbers = true)]
+    pub epicardium: Option<f64>,
+    /// Set another key of mesh.generate (see `isochrone config doc`)
+    #[arg(long, value_name = "KEY=VALUE", value_parser = key_and_value)]
+    pub set: Vec<(String, String)>,
+    /// Write over OUT if it is there
+    #[arg(long)]
+    pub overwrite: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum GeneratorKind {
+    /// Box of tissue
+    Slab,
+    /// Truncated ellipsoidal left ventricle
+    Ellipsoid,
+    /// Left and right ventricle, one mesh
+    Biventricle,
+}
+
+impl CaseArgs {
+    /// The layers of the configuration that this command line asks for.
+    pub fn inputs(&self) -> Inputs {
+        let mut arguments: Vec<Argument> = self
+            .set
+            .iter()
+            .map(|(key, value)| argument("--set", key, value))
+            .collect();
+        if let Some(threads) = self.threads {
+            arguments.push(argument("--threads", "run.threads", &threads.to_string()));
+        }
+        if let Some(device) = self.device {
+            arguments.push(argument("--device", "run.device", device.name()));
+        }
+        Inputs {
+            files: self.configs.clone(),
+            environment: std::env::vars_os()
+                .map(|(name, value)| {
+                    let text = |s: std::ffi::OsString| s.to_string_lossy().into_owned();
+                    (text(name), text(value))
+                })
+                .collect(),
+            arguments,
+        }
+    }
+}
+
+impl GenerateArgs {
+    /// The generator as the configuration `mesh.generate`, in mm.
+    pub fn inputs(&self) -> Inputs {
+        let kind = match self.kind {
+            GeneratorKind::Slab => "slab",
+            GeneratorKind::Ellipsoid => "ellipsoid",
+            GeneratorKind::Biventricle => "biventricle",
+        };
+        let mut arguments = vec![
+            argument("mesh generate", "mesh.unit", "mm"),
+            argument("mesh generate", "mesh.generate.kind", kind),
+            argument("--edge", "mesh.generate.edge", &self.edge.to_string()),
+        ];
+        if let Some(size) = &self.size {
+            arguments.push(argument(
+                "--size",
+                "mesh.generate.size",
+                &format!("[{size}]"),
+            ));
+        }
+        for (option, name, angle) in [
+            ("--endocardium", "endocardium", self.endocardium),
+            ("--epicardium", "epicardium", self.epicardium),
+        ] {
+            if let Some(angle) = angle {
+                let key = format!("mesh.generate.fibre_angles.{name}");
+                arguments.push(argument(option, &key, &angle.to_string()));
+            }
+        }
+        for (key, value) in &self.set {
+            arguments.push(argument("--set", &format!("mesh.generate.{key}"), value));
+        }
+        Inputs {
+            arguments,
+            ..Inputs::default()
+        }
+    }
+}
+
+impl GradientArgs {
+    /// The run with the flags of `gradient` as keys.
+    pub fn as_run(&self) -> RunArgs {
+        let mut run = self.run.clone();
+        for (given, key) in [
+            (self.jacobian, "gradient.jacobian"),
+            (self.tensor, "gradient.tensor"),
+            (self.check, "gradient.check"),
+        ] {
+            if given {
+                run.case.set.push((key.into(), "true".into()));
+            }
+        }
+        run
+    }
+}
+
+fn argument(option: &str, key: &str, value: &str) -> Argument {
+    Argument {
+        option: option.into(),
+        key: key.into(),
+        value: value.into(),
+    }
+}
+
+fn key_and_value(text: &str) -> Result<(String, String), String> {
+    match text.split_once('=') {
+        Some((key, value)) if !key.trim().is_empty() => {
+            Ok((key.trim().to_string(), value.trim().to_string()))
+        }
+        _ => Err("write section.key=value".into()),
+    }
+}
+
+fn at_least_one(text: &str) -> Result<usize, String> {
+    match text.parse() {
+        Ok(0) => Err("at least 1".into()),
+        Ok(n) => Ok(n),
+        Err(_) => Err("a whole number, at least 1".into()),
+    }
+}
+
+fn device(text: &str) -> Result<DeviceChoice, String> {
+    [DeviceChoice::Auto, DeviceChoice::Cpu, DeviceChoice::Cuda]
+        .into_iter()
+        .find(|device| device.name() == text)
+        .ok_or_else(|| "one of auto, cpu, cuda".into())
+}
+
+fn length_unit(text: &str) -> Result<LengthUnit, String> {
+    [
+        LengthUnit::Um,
+        LengthUnit::Mm,
+        LengthUnit::Cm,
+        LengthUnit::M,
+    ]
+    .into_iter()
+    .find(|unit| unit.name() == text)
+    .ok_or_else(|| "one of um, mm, cm, m".into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::{MeshOrigin, load};
+    use crate::mesh::generate::{FibreAngles, Generator};
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        use clap::CommandFactory;
+        Cli::command().debug_assert();
+    }
+
+    fn generator(arguments: &[&str]) -> crate::error::Result<Generator> {
+        let all = ["isochrone", "mesh", "generate"].iter().chain(arguments);
+        let cli = Cli::try_parse_from(all).expect("a command line");
+        let Command::Mesh(MeshCommand::Generate(args)) = cli.command else {
+            panic!("another command");
+        };
+        match load(&args.inputs())?.mesh()?.origin.clone() {
+            MeshOrigin::Generate(generator) => Ok(generator),
+            MeshOrigin::File(file) => panic!("{}", file.display()),
+        }
+    }
+
+    #[test]
+    fn a_generator_is_described_by_options() {
+        let slab = ["slab", "o.h5", "--edge", "0.5", "--size", "4,3,2.5"];
+        let fibre_angles = FibreAngles {
+            endocardium: 60.0,
+            epicardium: -45.0,
+        };
+        assert_eq!(
+            generator(&[&slab[..], &["--epicardium", "-45"]].concat()).unwrap(),
+            Generator::Slab {
+                size: [4.0, 3.0, 2.5],
+                edge: 0.5,
+                fibre_angles
+            }
+        );
+        let said = generator(&["slab", "o.h5", "--edge", "1", "--size", "4,3"]).unwrap_err();
+        assert!(
+            said.to_string().starts_with("--size: mesh.generate.size"),
+            "{said}"
+        );
+        let said = generator(&["slab", "o.h5", "--edge", "-1"]).unwrap_err();
+        assert!(said.to_string().starts_with("--edge: "), "{said}");
+        let said = generator(&["slab", "o.h5", "--edge", "1"]).unwrap_err();
+        assert!(said.to_string().contains("size"), "{said}");
+    }
+
+    #[test]
+    fn gradient_flags_are_keys() {
+        let line = ["isochrone", "gradient", "--tensor", "--check"];
+        let Command::Gradient(args) = Cli::try_parse_from(line).expect("a command line").command
+        else {
+            panic!("another command");
+        };
+        let gradient = load(&args.as_run().case.inputs()).unwrap().gradient;
+        assert!(gradient.tensor && gradient.check && !gradient.jacobian);
+    }
+}

@@ -1,0 +1,173 @@
+//! Section `[inversion]`: keys of [`InversionOptions`].
+
+use super::Origins;
+use super::domains::{Domains, check_length};
+use super::schema::{Alternatives, Key, Kind, Range, Section};
+use super::table;
+use crate::error::Result;
+use crate::inversion::options::{GammaInput, InversionOptions};
+
+/// γ lists have one number per domain.
+pub(super) fn validate(
+    options: &InversionOptions,
+    domains: &Domains,
+    origins: &Origins,
+) -> Result<()> {
+    let count = domains.known_count();
+    if let Some(twin) = &options.twin {
+        let gamma = GammaInput::PerDomain(twin.gamma.clone());
+        check_length("inversion.twin.gamma", &gamma, count, origins)?;
+    }
+    if let Some(gamma) = &options.initial_gamma {
+        check_length("inversion.initial_gamma", gamma, count, origins)?;
+    }
+    Ok(())
+}
+
+const POSITIVES: Kind = Kind::List(&Kind::Number(Range::Positive));
+const NON_NEGATIVE: Kind = Kind::Number(Range::NonNegative);
+
+pub const SECTION: Section = Section {
+    name: "inversion",
+    doc: "Estimation of gamma from activation times; `gradient` uses its misfit.",
+    keys: &[
+        Key::new(
+            "measured.file",
+            Kind::Path,
+            "HDF5 file with measured activation times, ms",
+        )
+        .required(),
+        Key::new("measured.dataset", Kind::Text, "dataset in that file")
+            .absent("/fields/activation_time"),
+        Key::new(
+            "twin.gamma",
+            POSITIVES,
+            "twin experiment: times are those of this gamma, one per domain",
+        )
+        .required(),
+        Key::new(
+            "twin.noise_ms",
+            NON_NEGATIVE,
+            "standard deviation of Gaussian noise on them",
+        )
+        .unit("ms")
+        .absent("0"),
+        Key::new("twin.seed", Kind::Integer(0), "seed of that noise").absent("0"),
+        Key::new(
+            "vertices",
+            Kind::Choice(&["all", "surface"]),
+            "where times are measured",
+        ),
+        Key::new(
+            "vertices.file",
+            Kind::Path,
+            "HDF5 file with the numbers of the measured vertices",
+        )
+        .required(),
+        Key::new("vertices.dataset", Kind::Text, "dataset in that file"),
+        Key::new(
+            "vertices.points",
+            Kind::List(&Kind::Point(Range::Any)),
+            "measured points inside tetrahedra; phi is interpolated",
+        )
+        .unit("mesh.unit"),
+        Key::new(
+            "weights.file",
+            Kind::Path,
+            "HDF5 file with the weights of the measurements",
+        )
+        .required(),
+        Key::new("weights.dataset", Kind::Text, "dataset in that file"),
+        Key::new(
+            "parameter",
+            Kind::Choice(&["log", "gamma"]),
+            "what the optimiser varies: log gamma (stays positive) or gamma",
+        ),
+        Key::new(
+            "initial_gamma",
+            Kind::Either(&[Kind::Number(Range::Positive), POSITIVES]),
+            "first gamma: one number, or one per domain",
+        )
+        .absent("domains.gamma"),
+        Key::new(
+            "optimizer",
+            Kind::Choice(&[
+                "bfgs",
+                "lbfgs",
+                "steepest-descent",
+                "gauss-newton",
+                "levenberg-marquardt",
+            ]),
+            "how the next gamma is found",
+        ),
+        Key::new(
+            "initial_hessian",
+            Kind::Choice(&["identity", "diagonal", "gauss-newton"]),
+            "first Hessian of bfgs and lbfgs: identity, or from one Jacobian",
+        ),
+        Key::new(
+            "gradient",
+            Kind::Choice(&["adjoint", "tangent", "finite-differences"]),
+            "how df/dgamma is computed",
+        ),
+        Key::new(
+            "stop.misfit",
+            NON_NEGATIVE,
+            "stop at this misfit (0: never)",
+        )
+        .unit("ms²"),
+        Key::new(
+            "stop.gradient_norm",
+            NON_NEGATIVE,
+            "stop at this largest component of the gradient (0: never)",
+        ),
+        Key::new(
+            "stop.step",
+            NON_NEGATIVE,
+            "stop at this largest change of the parameter (0: never)",
+        ),
+        Key::new(
+            "stop.iterations",
+            Kind::Integer(0),
+            "stop after this many iterations",
+        ),
+        Key::new(
+            "regularisation.tikhonov",
+            NON_NEGATIVE,
+            "weight of the sum of (log gamma)²",
+        )
+        .unit("ms²"),
+        Key::new(
+            "regularisation.neighbour_jump",
+            NON_NEGATIVE,
+            "weight of the squared jumps of log gamma between neighbouring domains",
+        )
+        .unit("ms²"),
+        Key::new(
+            "multistart.starts",
+            Kind::Integer(0),
+            "random starts beside the initial gamma",
+        ),
+        Key::new(
+            "multistart.log_range",
+            NON_NEGATIVE,
+            "log gamma of a start lies within ± this around that of the initial gamma",
+        ),
+        Key::new(
+            "multistart.seed",
+            Kind::Integer(0),
+            "seed of the random starts",
+        ),
+    ],
+    alternatives: &[
+        Alternatives {
+            groups: &[&["measured"], &["twin"]],
+            required: false,
+        },
+        Alternatives {
+            groups: &[&["vertices.file", "vertices.dataset"], &["vertices.points"]],
+            required: false,
+        },
+    ],
+    defaults: || table(&InversionOptions::default()),
+};

@@ -1,0 +1,81 @@
+//! Linear systems of cycles whose members live on several ranks: gathered, solved on rank 0, and
+//! handed back.
+
+use super::cyclic_system::CyclicSystem;
+use super::upwind::{SharedCycle, UpwindStencil};
+use crate::comm::{Communicator, broadcast_slice, from_bytes};
+
+/// Which system is solved.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Side {
+    /// (I − G) x = r, the tangent's.
+    Direct,
+    /// (I − G)ᵀ x = r, the adjoint's.
+    Transpose,
+}
+
+/// Solves the system of `cycle` for `width` right-hand sides, `values` holding those of each local
+/// vertex, and writes the solution to all members held here, ghosts included. Collective.
+pub fn solve(
+    comm: &dyn Communicator,
+    cycle: &SharedCycle,
+    stencils: &[UpwindStencil],
+    values: &mut [f64],
+    width: usize,
+    side: Side,
+) {
+    let member = |vertex: u32| {
+        let found = cycle.local.iter().find(|(_, v)| *v == vertex);
+        found.map(|(position, _)| *position)
+    };
+    // Rows (member, member, weight), then (member, right-hand side).
+    let (mut edges, mut weights) = (Vec::<[u32; 2]>::new(), Vec::<f64>::new());
+    let (mut rows, mut right) = (Vec::<u32>::new(), Vec::<f64>::new());
+    for (position, v) in &cycle.local {
+        let Some(stencil) = stencils.get(*v as usize) else {
+            continue;
+        };
+        for (u, lambda) in stencil.upwind() {
+            if let Some(column) = member(u) {
+                edges.push([*position, column]);
+                weights.push(lambda);
+            }
+        }
+        rows.push(*position);
+        right.extend_from_slice(&values[*v as usize * width..(*v as usize + 1) * width]);
+    }
+    let gathered = [
+        comm.gather(0, bytemuck::cast_slice(&edges)),
+        comm.gather(0, bytemuck::cast_slice(&weights)),
+        comm.gather(0, bytemuck::cast_slice(&rows)),
+        comm.gather(0, bytemuck::cast_slice(&right)),
+    ];
+    let mut x = Vec::new();
+    if comm.rank() == 0 {
+        let n = cycle.members.len();
+        let mut matrix = vec![Vec::new(); n];
+        x = vec![0.0; n * width];
+        for rank in 0..comm.size() {
+            let edges: Vec<[u32; 2]> = from_bytes(&gathered[0][rank]);
+            let weights: Vec<f64> = from_bytes(&gathered[1][rank]);
+            for ([m, u], weight) in edges.into_iter().zip(weights) {
+                matrix[m as usize].push((u, weight));
+            }
+            let rows: Vec<u32> = from_bytes(&gathered[2][rank]);
+            let right: Vec<f64> = from_bytes(&gathered[3][rank]);
+            for (m, r) in rows.iter().zip(right.chunks_exact(width)) {
+                x[*m as usize * width..][..width].copy_from_slice(r);
+            }
+        }
+        let system = CyclicSystem::new(&matrix);
+        match side {
+            Side::Direct => system.solve(&mut x, width),
+            Side::Transpose => system.solve_transpose(&mut x, width),
+        }
+    }
+    broadcast_slice(comm, 0, &mut x);
+    for (position, v) in &cycle.local {
+        values[*v as usize * width..][..width]
+            .copy_from_slice(&x[*position as usize * width..][..width]);
+    }
+}

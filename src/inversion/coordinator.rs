@@ -1,0 +1,369 @@
+//! Rank 0 runs the optimiser and tells the others what to evaluate; the others serve.
+
+use rand::{Rng, SeedableRng};
+use rand_chacha::ChaCha20Rng;
+use serde::{Deserialize, Serialize};
+
+use super::objective::{Counters, Evaluation, Objective, Want};
+use super::optimizer::{IterationRecord, State, StopReason, minimise};
+use super::options::{GradientMode, InitialHessian, InversionOptions, Multistart, Optimizer};
+use super::options::{Parameter, StopOptions};
+use super::problem::Problem;
+use super::regularisation::{Neighbours, Penalty};
+use crate::comm::{Communicator, agree, broadcast_json};
+use crate::error::{Error, Result};
+
+/// The validated choices of an inversion.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Settings {
+    optimizer: Optimizer,
+    parameter: Parameter,
+    initial_hessian: InitialHessian,
+    gradient: GradientMode,
+    stop: StopOptions,
+    penalty: Penalty,
+    multistart: Multistart,
+}
+
+impl Settings {
+    /// Choices of section `[inversion]`; `neighbours` are the pairs of domains with common faces.
+    ///
+    /// # Errors
+    /// `BadData`: tolerances, factors or ranges that are negative or not finite.
+    pub fn new(options: &InversionOptions, neighbours: Vec<Neighbours>) -> Result<Self> {
+        for (key, value) in [
+            ("stop.misfit", options.stop.misfit),
+            ("stop.gradient_norm", options.stop.gradient_norm),
+            ("stop.step", options.stop.step),
+            ("multistart.log_range", options.multistart.log_range),
+        ] {
+            if !(value.is_finite() && value >= 0.0) {
+                return Err(Error::bad_data(
+                    format!("inversion.{key}"),
+                    format!("value {value}"),
+                    "give a finite number ≥ 0",
+                ));
+            }
+        }
+        Ok(Self {
+            optimizer: options.optimizer,
+            parameter: options.parameter,
+            initial_hessian: options.initial_hessian,
+            gradient: options.gradient,
+            stop: options.stop.clone(),
+            penalty: Penalty::new(&options.regularisation, neighbours)?,
+            multistart: options.multistart.clone(),
+        })
+    }
+}
+
+/// One minimisation of a multistart, or the only one.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct RunSummary {
+    /// 0 from the initial γ, then the random ones.
+    pub start: usize,
+    pub initial_gamma: Vec<f64>,
+    pub gamma: Vec<f64>,
+    pub misfit: f64,
+    /// Misfit and penalties.
+    pub objective: f64,
+    pub gradient_norm: f64,
+    pub iterations: usize,
+    pub stop_reason: StopReason,
+    pub counters: Counters,
+    pub seconds: f64,
+}
+
+/// What to keep so that an inversion can be resumed after this iteration.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Checkpoint {
+    /// Starts that are done.
+    pub finished: Vec<RunSummary>,
+    /// The start under way (`finished.len()`) after its last iteration.
+    pub state: State,
+}
+
+/// What a resumed inversion continues from.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Resume {
+    pub checkpoint: Checkpoint,
+    /// The records up to the checkpoint, which the outcome will hold again.
+    pub history: Vec<IterationRecord>,
+}
+
+/// The result, the same on all ranks.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Outcome {
+    /// All starts, in order; the last may have been interrupted.
+    pub runs: Vec<RunSummary>,
+    /// Index in `runs` of the one with the smallest objective.
+    pub best: usize,
+    /// Why the inversion ended: the reason of the best run, or the interruption.
+    pub stop_reason: StopReason,
+    /// All iterations of all starts.
+    pub history: Vec<IterationRecord>,
+}
+
+impl Outcome {
+    /// The best run.
+    pub fn best(&self) -> &RunSummary {
+        &self.runs[self.best]
+    }
+
+    /// The records of the best run.
+    pub fn best_history(&self) -> impl Iterator<Item = &IterationRecord> {
+        let start = self.best().start;
+        self.history.iter().filter(move |r| r.start == start)
+    }
+
+    /// Evaluations of all starts.
+    pub fn counters(&self) -> Counters {
+        self.runs
+            .iter()
+            .fold(Counters::default(), |sum, run| Counters {
+                evaluations: sum.evaluations + run.counters.evaluations,
+                gradient_evaluations: sum.gradient_evaluations + run.counters.gradient_evaluations,
+                jacobian_evaluations: sum.jacobian_evaluations + run.counters.jacobian_evaluations,
+            })
+    }
+}
+
+/// Called on rank 0 as the inversion goes.
+pub struct Callbacks<'a> {
+    /// After each iteration, the initial γ (iteration 0) included.
+    pub on_iteration: &'a mut dyn FnMut(&IterationRecord, &Checkpoint) -> Result<()>,
+    /// Before each iteration: a reason from outside to stop.
+    pub should_stop: &'a mut dyn FnMut() -> Option<StopReason>,
+}
+
+/// What rank 0 asks of the others.
+#[derive(Serialize, Deserialize)]
+enum Request {
+    Evaluate { gamma: Vec<f64>, want: Want },
+    Finish,
+}
+
+/// Rank 0's view of the objective: every evaluation is announced first.
+struct Leader<'a> {
+    comm: &'a dyn Communicator,
+    objective: &'a mut dyn Objective,
+    /// An evaluation failed, on all ranks together: nobody waits for a request any more.
+    failed: bool,
+}
+
+impl Leader<'_> {
+    fn announce(&self, request: Request) -> Result<()> {
+        if self.comm.size() > 1 {
+            broadcast_json(self.comm, 0, Some(request))?;
+        }
+        Ok(())
+    }
+}
+
+impl Objective for Leader<'_> {
+    fn domains(&self) -> usize {
+        self.objective.domains()
+    }
+
+    fn evaluate(&mut self, gamma: &[f64], want: Want) -> Result<Evaluation> {
+        self.announce(Request::Evaluate {
+            gamma: gamma.to_vec(),
+            want,
+        })?;
+        let result = self.objective.evaluate(gamma, want);
+        self.failed = result.is_err();
+        result
+    }
+}
+
+/// Minimises the objective from `initial` γ, and from random starts around it. Collective:
+/// `settings`, `initial`, `resume` and `callbacks` are read on rank 0 only.
+///
+/// # Errors
+/// The same on all ranks: those of the objective and the callbacks; `BadData` for an initial γ
+/// of the wrong length or not positive, and for a checkpoint of another inversion.
+pub fn coordinate(
+    comm: &dyn Communicator,
+    objective: &mut dyn Objective,
+    settings: &Settings,
+    initial: &[f64],
+    resume: Option<Resume>,
+    callbacks: Callbacks,
+) -> Result<Outcome> {
+    if comm.rank() > 0 {
+        serve(comm, objective)?;
+        agree(comm, Ok(()))?;
+        return broadcast_json(comm, 0, None);
+    }
+    let mut leader = Leader {
+        comm,
+        objective,
+        failed: false,
+    };
+    let result = lead(&mut leader, settings, initial, resume, callbacks);
+    if leader.failed {
+        return result;
+    }
+    leader.announce(Request::Finish)?;
+    broadcast_json(comm, 0, Some(agree(comm, result)?))
+}
+
+/// Evaluates what rank 0 asks for.
+fn serve(comm: &dyn Communicator, objective: &mut dyn Objective) -> Result<()> {
+    loop {
+        match broadcast_json(comm, 0, None)? {
+            Request::Evaluate { gamma, want } => objective.evaluate(&gamma, want)?,
+            Request::Finish => return Ok(()),
+        };
+    }
+}
+
+fn lead(
+    leader: &mut Leader,
+    settings: &Settings,
+    initial: &[f64],
+    resume: Option<Resume>,
+    callbacks: Callbacks,
+) -> Result<Outcome> {
+    check_gamma(initial, leader.domains())?;
+    let (mut runs, mut history, mut resumed) = match resume {
+        Some(resume) => {
+            let Checkpoint { finished, state } = resume.checkpoint;
+            check_state(&state, settings, leader.domains())?;
+            (finished, resume.history, Some(state))
+        }
+        None => (Vec::new(), Vec::new(), None),
+    };
+    while runs.len() <= settings.multistart.starts {
+        let start = runs.len();
+        let initial_gamma = start_gamma(initial, &settings.multistart, start);
+        let counters = resumed.as_ref().map_or(Counters::default(), |s| s.counters);
+        let mut problem = Problem::new(
+            leader,
+            settings.parameter,
+            &settings.penalty,
+            settings.gradient,
+            counters,
+        );
+        let mut report = |state: &State| {
+            let record = state.record(start);
+            let checkpoint = Checkpoint {
+                finished: runs.clone(),
+                state: state.clone(),
+            };
+            let result = (callbacks.on_iteration)(&record, &checkpoint);
+            history.push(record);
+            result
+        };
+        let mut state = match resumed.take() {
+            Some(state) => state,
+            None => {
+                let (optimizer, hessian) = (settings.optimizer, settings.initial_hessian);
+                let state = State::first(&mut problem, optimizer, hessian, &initial_gamma)?;
+                report(&state)?;
+                state
+            }
+        };
+        let stop_reason = minimise(
+            &mut problem,
+            &mut state,
+            &settings.stop,
+            &mut report,
+            callbacks.should_stop,
+        )?;
+        runs.push(RunSummary {
+            start,
+            initial_gamma,
+            gradient_norm: state.point.gradient_norm(),
+            gamma: state.point.gamma,
+            misfit: state.point.misfit,
+            objective: state.point.objective,
+            iterations: state.iteration,
+            stop_reason,
+            counters: state.counters,
+            seconds: state.seconds,
+        });
+        if stop_reason.is_interruption() {
+            break;
+        }
+    }
+    let best = (0..runs.len())
+        .min_by(|&a, &b| runs[a].objective.total_cmp(&runs[b].objective))
+        .ok_or_else(|| Error::Bug("an inversion without a run".into()))?;
+    let last = runs[runs.len() - 1].stop_reason;
+    Ok(Outcome {
+        stop_reason: if last.is_interruption() {
+            last
+        } else {
+            runs[best].stop_reason
+        },
+        best,
+        runs,
+        history,
+    })
+}
+
+/// γ of a start: the initial one, then log γ uniform within ± log_range around it. Each start has
+/// its own stream of random numbers, so that a resumed run draws the same.
+fn start_gamma(initial: &[f64], options: &Multistart, start: usize) -> Vec<f64> {
+    if start == 0 {
+        return initial.to_vec();
+    }
+    let mut rng = ChaCha20Rng::seed_from_u64(options.seed);
+    rng.set_stream(start as u64);
+    initial
+        .iter()
+        .map(|g| g * ((2.0 * rng.random::<f64>() - 1.0) * options.log_range).exp())
+        .collect()
+}
+
+fn check_gamma(gamma: &[f64], domains: usize) -> Result<()> {
+    if gamma.len() != domains {
+        return Err(Error::bad_data(
+            "inversion.initial_gamma",
+            format!("{} values for {domains} domains", gamma.len()),
+            "give one number for all domains or one per domain",
+        ));
+    }
+    if let Some(k) = gamma.iter().position(|g| !(g.is_finite() && *g > 0.0)) {
+        return Err(Error::bad_data(
+            "inversion.initial_gamma",
+            format!("γ of domain {k} is {}", gamma[k]),
+            "γ must be finite and positive",
+        ));
+    }
+    Ok(())
+}
+
+fn check_state(state: &State, settings: &Settings, domains: usize) -> Result<()> {
+    let bad = |problem: String| {
+        Err(Error::bad_data(
+            "checkpoint of the inversion",
+            problem,
+            "resume with the configuration of the interrupted run, or start with --overwrite",
+        ))
+    };
+    if state.point.theta.len() != domains {
+        return bad(format!(
+            "{} domains instead of {domains}",
+            state.point.theta.len()
+        ));
+    }
+    if state.memory.optimizer() != settings.optimizer {
+        return bad(format!(
+            "it was written by the optimizer {:?}, not {:?}",
+            state.memory.optimizer(),
+            settings.optimizer
+        ));
+    }
+    // Up to the last bits: another machine may round exp differently.
+    let gamma = settings.parameter.gamma(&state.point.theta);
+    let same = |(a, b): (&f64, &f64)| (a - b).abs() <= 1e-12 * a.abs();
+    if !state.point.gamma.iter().zip(&gamma).all(same) {
+        return bad("its parameter is not the one configured (log or gamma)".into());
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests;

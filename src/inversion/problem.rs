@@ -1,0 +1,138 @@
+//! What the optimisers minimise: F(θ) = f(γ(θ)) + R(γ(θ)), counted and with its derivatives in θ.
+
+use nalgebra::DMatrix;
+use serde::{Deserialize, Serialize};
+
+use super::finite_differences::{self, Scheme};
+use super::objective::{Counters, Evaluation, Objective, Want};
+use super::options::{GradientMode, Parameter};
+use super::regularisation::Penalty;
+use crate::error::Result;
+
+/// F and its derivatives at one θ (k parameters).
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Point {
+    /// Parameter (k): log γ or γ.
+    pub theta: Vec<f64>,
+    /// Conductivity scaling (k).
+    pub gamma: Vec<f64>,
+    /// f, ms² times the weights.
+    pub misfit: f64,
+    /// F, misfit and penalties.
+    pub objective: f64,
+    /// dF/dθ (k); empty when not evaluated.
+    pub gradient: Vec<f64>,
+    /// Gauss–Newton Hessian of F in θ (k × k), 2 (dγ/dθ) Jᵀ W J (dγ/dθ) and that of the penalties.
+    pub hessian: Option<DMatrix<f64>>,
+}
+
+impl Point {
+    /// Largest component of dF/dθ.
+    pub fn gradient_norm(&self) -> f64 {
+        self.gradient.iter().fold(0.0, |m, g| m.max(g.abs()))
+    }
+
+    /// Whether F and what was evaluated of its derivatives are numbers: else the step was too long.
+    pub fn is_finite(&self) -> bool {
+        self.objective.is_finite()
+            && self.gradient.iter().all(|g| g.is_finite())
+            && self.hessian.iter().all(|h| h.iter().all(|x| x.is_finite()))
+    }
+}
+
+/// The function F to minimise.
+pub struct Problem<'a> {
+    objective: &'a mut dyn Objective,
+    pub parameter: Parameter,
+    penalty: &'a Penalty,
+    /// Finite differences in place of the objective's own gradient; with a Jacobian, the gradient
+    /// that comes with it is taken.
+    differences: Option<Scheme>,
+    pub counters: Counters,
+}
+
+impl<'a> Problem<'a> {
+    /// F from its parts; counts on from `counters`.
+    pub fn new(
+        objective: &'a mut dyn Objective,
+        parameter: Parameter,
+        penalty: &'a Penalty,
+        gradient: GradientMode,
+        counters: Counters,
+    ) -> Self {
+        Self {
+            objective,
+            parameter,
+            penalty,
+            differences: (gradient == GradientMode::FiniteDifferences).then_some(Scheme::Central),
+            counters,
+        }
+    }
+
+    /// Number of parameters k.
+    pub fn size(&self) -> usize {
+        self.objective.domains()
+    }
+
+    /// F at θ. A θ out of the range of γ gives NaN, without an evaluation.
+    ///
+    /// # Errors
+    /// Those of the objective.
+    pub fn evaluate(&mut self, theta: &[f64], want: Want) -> Result<Point> {
+        let gamma = self.parameter.gamma(theta);
+        let mut point = Point {
+            theta: theta.to_vec(),
+            misfit: f64::NAN,
+            objective: f64::NAN,
+            gradient: Vec::new(),
+            hessian: None,
+            gamma,
+        };
+        let gamma = &point.gamma;
+        if !gamma.iter().all(|g| g.is_finite() && *g > 0.0) {
+            return Ok(point);
+        }
+        let evaluation = match self.differences {
+            Some(scheme) if want == Want::Gradient => {
+                let (objective, counters) = (&mut *self.objective, &mut self.counters);
+                counters.gradient_evaluations += 1;
+                let mut misfit = |gamma: &[f64]| {
+                    counters.count(Want::Misfit);
+                    Ok(objective.evaluate(gamma, Want::Misfit)?.misfit)
+                };
+                let at = misfit(gamma)?;
+                let gradient = if at.is_finite() {
+                    let step = scheme.best_step();
+                    finite_differences::gradient(&mut misfit, gamma, at, scheme, step)?
+                } else {
+                    vec![f64::NAN; gamma.len()]
+                };
+                Evaluation {
+                    misfit: at,
+                    gradient,
+                    normal_matrix: None,
+                }
+            }
+            _ => {
+                self.counters.count(want);
+                self.objective.evaluate(gamma, want)?
+            }
+        };
+        point.misfit = evaluation.misfit;
+        point.objective = evaluation.misfit + self.penalty.value(gamma);
+        if want >= Want::Gradient {
+            point.gradient = evaluation.gradient;
+            self.penalty.add_gradient(gamma, &mut point.gradient);
+            self.parameter.chain_gradient(gamma, &mut point.gradient);
+        }
+        if want == Want::GaussNewton
+            && let Some(normal) = evaluation.normal_matrix
+        {
+            let mut hessian = 2.0 * normal;
+            self.penalty.add_hessian(gamma, &mut hessian);
+            self.parameter.chain_hessian(gamma, &mut hessian);
+            point.hessian = Some(hessian);
+        }
+        Ok(point)
+    }
+}

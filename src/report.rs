@@ -1,0 +1,322 @@
+//! What a run leaves behind about itself: timers, counters (`report.json`) and provenance.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value, json};
+use sha2::{Digest, Sha256};
+
+use crate::comm::Communicator;
+use crate::error::{Error, Result};
+
+/// Version of the program.
+pub const VERSION: &str = env!("CARGO_PKG_VERSION");
+
+/// Git commit of the build.
+pub const COMMIT: &str = env!("ISOCHRONE_COMMIT");
+
+/// Timers, counters and results of one run, gathered into `report.json`.
+#[derive(Debug)]
+pub struct Report {
+    command: String,
+    threads: usize,
+    begun: Instant,
+    date: String,
+    shares: Shares,
+    counters: BTreeMap<String, u64>,
+    sizes: Map<String, Value>,
+    result: Map<String, Value>,
+}
+
+/// What each rank has its own share of.
+#[derive(Debug, Default, Serialize, Deserialize)]
+struct Shares {
+    /// Seconds; the longest of all ranks is reported.
+    timings_s: BTreeMap<String, f64>,
+    /// Summed over ranks.
+    counters: BTreeMap<String, u64>,
+    /// The largest of all ranks is reported.
+    peak_rss_bytes: u64,
+}
+
+impl Report {
+    /// Report of `command`; the total time counts from here.
+    pub fn new(command: &str, threads: usize) -> Self {
+        Self {
+            command: command.into(),
+            threads,
+            begun: Instant::now(),
+            date: utc(SystemTime::now()),
+            shares: Shares::default(),
+            counters: BTreeMap::new(),
+            sizes: Map::new(),
+            result: Map::new(),
+        }
+    }
+
+    /// Runs `work` and adds its time to the timer `name`.
+    pub fn time<T>(&mut self, name: &str, work: impl FnOnce() -> T) -> T {
+        let begun = Instant::now();
+        let value = work();
+        self.add_time(name, begun.elapsed());
+        value
+    }
+
+    /// Adds to the timer `name`: setup, partition, solve, tangent, adjoint, step, io.
+    pub fn add_time(&mut self, name: &str, time: Duration) {
+        *self.shares.timings_s.entry(name.into()).or_default() += time.as_secs_f64();
+    }
+
+    /// Adds this rank's share to the counter `name`; shares are summed over ranks.
+    pub fn count(&mut self, name: &str, share: u64) {
+        *self.shares.counters.entry(name.into()).or_default() += share;
+    }
+
+    /// Sets the counter `name` that all ranks share (rounds, evaluations): rank 0's value.
+    pub fn count_once(&mut self, name: &str, value: u64) {
+        self.counters.insert(name.into(), value);
+    }
+
+    /// Size of the whole mesh.
+    pub fn mesh(&mut self, points: usize, tetrahedra: usize) {
+        let size = json!({ "points": points, "tetrahedra": tetrahedra });
+        self.sizes.insert("mesh".into(), size);
+    }
+
+    /// Adds `value` to the results.
+    pub fn result(&mut self, name: &str, value: impl Into<Value>) {
+        self.result.insert(name.into(), value.into());
+    }
+
+    /// Seconds since the run began.
+    pub fn elapsed(&self) -> f64 {
+        self.begun.elapsed().as_secs_f64()
+    }
+
+    /// The report of all ranks on rank 0, `None` on the others. Collective.
+    pub fn gather(&mut self, comm: &dyn Communicator) -> Result<Option<Value>> {
+        let total = self.begun.elapsed().as_secs_f64();
+        self.shares.timings_s.insert("total".into(), total);
+        self.shares.peak_rss_bytes = peak_rss_bytes();
+        let bug = |e: serde_json::Error| Error::Bug(format!("report: {e}"));
+        // An empty message says that this rank's share could not be written down.
+        let share = serde_json::to_vec(&self.shares);
+        let shares = comm.gather(0, share.as_deref().unwrap_or_default());
+        share.map_err(bug)?;
+        if comm.rank() != 0 {
+            return Ok(None);
+        }
+        let mut all = Shares::default();
+        for bytes in shares {
+            let share: Shares = serde_json::from_slice(&bytes).map_err(bug)?;
+            for (name, seconds) in share.timings_s {
+                let longest = all.timings_s.entry(name).or_default();
+                *longest = longest.max(seconds);
+            }
+            for (name, n) in share.counters {
+                *all.counters.entry(name).or_default() += n;
+            }
+            all.peak_rss_bytes = all.peak_rss_bytes.max(share.peak_rss_bytes);
+        }
+        all.counters.extend(self.counters.clone());
+        let mut report = Map::new();
+        report.insert("command".into(), json!(self.command));
+        report.insert("version".into(), json!(VERSION));
+        report.insert("commit".into(), json!(COMMIT));
+        report.insert("date".into(), json!(self.date));
+        report.insert("hostname".into(), json!(hostname()));
+        report.insert("ranks".into(), json!(comm.size()));
+        report.insert("threads".into(), json!(self.threads));
+        report.insert("device".into(), json!("cpu"));
+        report.insert("simd".into(), json!(simd_level()));
+        report.extend(self.sizes.clone());
+        report.insert("timings_s".into(), json!(all.timings_s));
+        report.insert("counters".into(), json!(all.counters));
+        report.insert("peak_rss_bytes".into(), json!(all.peak_rss_bytes));
+        report.insert("result".into(), Value::Object(self.result.clone()));
+        Ok(Some(Value::Object(report)))
+    }
+}
+
+/// What made a file: names and values that become its root attributes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Provenance(pub Vec<(String, String)>);
+
+impl Provenance {
+    /// Provenance of a run of `configuration` (resolved, TOML) with the given input files.
+    /// `libraries` are names and versions. Reads the inputs to hash them.
+    pub fn new(
+        ranks: usize,
+        threads: usize,
+        configuration: &str,
+        libraries: &[(String, String)],
+        inputs: &[PathBuf],
+    ) -> Result<Self> {
+        let arguments: Vec<_> = std::env::args_os()
+            .map(|a| a.to_string_lossy().into_owned())
+            .collect();
+        let libraries: Vec<_> = libraries.iter().map(|(n, v)| format!("{n} {v}")).collect();
+        let mut hashes = Vec::new();
+        for path in inputs {
+            hashes.push(format!("{}  {}", sha256(path)?, path.display()));
+        }
+        Ok(Self(
+            [
+                ("program", "isochrone".to_string()),
+                ("version", VERSION.to_string()),
+                ("commit", COMMIT.to_string()),
+                ("date", utc(SystemTime::now())),
+                ("command_line", arguments.join(" ")),
+                ("configuration", configuration.to_string()),
+                ("ranks", ranks.to_string()),
+                ("threads", threads.to_string()),
+                ("device", "cpu".to_string()),
+                ("simd", simd_level().to_string()),
+                ("libraries", libraries.join(", ")),
+                ("inputs_sha256", hashes.join("\n")),
+            ]
+            .map(|(name, value)| (name.to_string(), value))
+            .to_vec(),
+        ))
+    }
+}
+
+/// The widest vector instructions of this processor that the program knows.
+pub fn simd_level() -> &'static str {
+    #[cfg(target_arch = "x86_64")]
+    {
+        if is_x86_feature_detected!("avx512f") && is_x86_feature_detected!("avx512dq") {
+            return "avx512";
+        }
+        if is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma") {
+            return "avx2";
+        }
+    }
+    "baseline"
+}
+
+/// SHA-256 of a file, in hexadecimal.
+fn sha256(path: &Path) -> Result<String> {
+    let mut file = std::fs::File::open(path).map_err(|e| Error::io(path, "read", &e))?;
+    let mut hash = Sha256::new();
+    std::io::copy(&mut file, &mut hash).map_err(|e| Error::io(path, "read", &e))?;
+    Ok(hash.finalize().iter().map(|b| format!("{b:02x}")).collect())
+}
+
+/// Name of this machine.
+pub fn hostname() -> String {
+    std::fs::read_to_string("/proc/sys/kernel/hostname")
+        .ok()
+        .or_else(|| std::env::var("HOSTNAME").ok())
+        .map_or_else(|| "unknown".into(), |name| name.trim().to_string())
+}
+
+/// Largest resident set of this process so far; 0 where the system does not tell.
+fn peak_rss_bytes() -> u64 {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let line = status.lines().find_map(|l| l.strip_prefix("VmHWM:"));
+    let kib = line.and_then(|l| l.split_whitespace().next()?.parse::<u64>().ok());
+    1024 * kib.unwrap_or(0)
+}
+
+/// "2026-01-31T12:00:00Z" (RFC 3339).
+fn utc(time: SystemTime) -> String {
+    let seconds = time.duration_since(UNIX_EPOCH).map_or(0, |d| d.as_secs());
+    let (days, of_day) = (seconds / 86_400, seconds % 86_400);
+    // Years are counted from 1 March 0000, so that the leap day ends a year.
+    // H. Hinnant, "chrono-compatible low-level date algorithms", civil_from_days.
+    let days = days + 719_468;
+    let era = days / 146_097;
+    let day_of_era = days % 146_097;
+    let year_of_era =
+        (day_of_era - day_of_era / 1_460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
+    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+    let march_month = (5 * day_of_year + 2) / 153;
+    let day = day_of_year - (153 * march_month + 2) / 5 + 1;
+    let month = if march_month < 10 {
+        march_month + 3
+    } else {
+        march_month - 9
+    };
+    let year = year_of_era + era * 400 + u64::from(month <= 2);
+    let (hour, minute, second) = (of_day / 3600, of_day / 60 % 60, of_day % 60);
+    format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}Z")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::comm::threads;
+
+    #[test]
+    fn dates_are_those_of_the_calendar() {
+        // Seconds from `date -u -d … +%s`.
+        for (seconds, date) in [
+            (0, "1970-01-01T00:00:00Z"),
+            (951_782_400, "2000-02-29T00:00:00Z"),
+            (951_868_799, "2000-02-29T23:59:59Z"),
+            (1_709_164_800, "2024-02-29T00:00:00Z"),
+            (1_735_689_599, "2024-12-31T23:59:59Z"),
+            (4_107_542_400, "2100-03-01T00:00:00Z"),
+        ] {
+            assert_eq!(utc(UNIX_EPOCH + Duration::from_secs(seconds)), date);
+        }
+    }
+
+    #[test]
+    fn the_hash_is_sha256() {
+        // FIPS 180-2, appendix B.1: "abc".
+        let file = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(file.path(), "abc").unwrap();
+        assert_eq!(
+            sha256(file.path()).unwrap(),
+            "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
+        );
+        assert_eq!(sha256(Path::new("/nowhere")).unwrap_err().exit_code(), 66);
+    }
+
+    #[test]
+    fn ranks_share_one_report() {
+        let reports = threads::run(3, |comm| {
+            let mut report = Report::new("eikonal", 2);
+            report.mesh(5, 2);
+            report.count("local_solves", 10 + comm.rank() as u64);
+            report.count_once("exchanges", 4);
+            report.add_time(
+                "solve",
+                Duration::from_millis(100 * (3 - comm.rank() as u64)),
+            );
+            report.result("misfit", 0.5);
+            report.gather(comm).unwrap()
+        });
+        assert!(reports[1].is_none() && reports[2].is_none());
+        let report = reports[0].as_ref().unwrap();
+        assert_eq!(report["counters"]["local_solves"], 33);
+        assert_eq!(report["counters"]["exchanges"], 4);
+        assert_eq!(report["timings_s"]["solve"], 0.3);
+        assert_eq!(report["mesh"]["tetrahedra"], 2);
+        assert_eq!(report["ranks"], 3);
+        assert_eq!(report["threads"], 2);
+        assert_eq!(report["result"]["misfit"], 0.5);
+        assert!(report["peak_rss_bytes"].as_u64().unwrap() > 1 << 20);
+    }
+
+    #[test]
+    fn provenance_names_inputs_by_hash() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(file.path(), "abc").unwrap();
+        let inputs = [file.path().to_owned()];
+        let libraries = [("HDF5".to_string(), "1.10.8".to_string())];
+        let made = Provenance::new(2, 3, "[mesh]\n", &libraries, &inputs).unwrap();
+        let value = |name: &str| {
+            let mut all = made.0.iter();
+            all.find(|(n, _)| n == name).unwrap().1.clone()
+        };
+        assert!(value("inputs_sha256").starts_with("ba7816bf"));
+        assert_eq!(value("libraries"), "HDF5 1.10.8");
+        assert_eq!(value("configuration"), "[mesh]\n");
+        assert_eq!((value("ranks"), value("threads")), ("2".into(), "3".into()));
+    }
+}

@@ -1,0 +1,32 @@
+//! `isochrone config`: show, check, doc.
+
+use super::print_on_root;
+use crate::cli::ConfigCommand;
+use crate::comm::{Communicator, agree};
+use crate::config::{documentation, merge};
+use crate::error::Result;
+
+/// Runs on rank 0.
+pub fn run(command: &ConfigCommand, comm: &dyn Communicator) -> Result<()> {
+    let text = if comm.rank() == 0 {
+        text(command)
+    } else {
+        Ok(String::new())
+    };
+    print_on_root(comm, &agree(comm, text)?)
+}
+
+fn text(command: &ConfigCommand) -> Result<String> {
+    match command {
+        ConfigCommand::Show(args) => Ok(merge(&args.inputs())?.show()),
+        ConfigCommand::Check(args) => {
+            let merged = merge(&args.inputs())?;
+            let case = merged.case()?;
+            case.mesh()?;
+            case.sources()?;
+            merged.check_files()?;
+            Ok("ok\n".into())
+        }
+        ConfigCommand::Doc => Ok(documentation()),
+    }
+}
