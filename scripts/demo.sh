@@ -36,7 +36,7 @@ if "$PYTHON" -c 'import numpy, h5py' 2>/dev/null; then
 fi
 cat <<END
 
-ParaView: open $output/inversion.xdmf (reader "XDMF Reader"), colour by activation_time or gamma.
+ParaView: open $output/inversion.xdmf (reader "XDMF Reader"), colour by activation_time or domains.
 Picture:  $PYTHON scripts/picture.py $output heart.png
 Python:   see "Reading the results" in README.md
 END

@@ -69,6 +69,12 @@ results() {
         "$PYTHON" scripts/summary.py "$results/invert"
 }
 
+# The Python of README.md does what it says.
+readme_python() {
+    sed -n '/^```python/,/^```/{/^```/d;p}' README.md |
+        sed "s|results/demo|$results/invert|" | "$PYTHON" -
+}
+
 scripts/setup.sh
 source scripts/environment.sh # set-up may have brought cargo or .venv
 
@@ -84,6 +90,7 @@ step "configurations" configurations
 step "results" results
 if "$PYTHON" -c 'import numpy, h5py' 2>/dev/null; then
     step "results read by other programs" "$PYTHON" scripts/check_results.py "$results"
+    step "Python of README.md" readme_python
     if [[ -f ../shared/contract/check.py ]]; then
         step "interface contract" \
             "$PYTHON" ../shared/contract/check.py "$isochrone" eikonal gradient invert errors
@@ -91,7 +98,7 @@ if "$PYTHON" -c 'import numpy, h5py' 2>/dev/null; then
         skip "interface contract" "there is no ../shared/contract/check.py here"
     fi
 else
-    skip "results read by other programs, interface contract" "numpy and h5py are not installed"
+    skip "results read by other programs, Python of README.md, interface contract" "numpy and h5py are not installed"
 fi
 
 printf '\n'
