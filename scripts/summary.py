@@ -33,7 +33,7 @@ def main():
     gamma, wanted = result["gamma"], sought(folder)
 
     print(f"{mesh['tetrahedra']} tetrahedra, {mesh['points']} points, {len(gamma)} domains, "
-          f"{report['ranks']} ranks of {report['threads']} threads")
+          f"ranks × threads: {report['ranks']} × {report['threads']}")
     print("domain    gamma found" + ("    sought" if wanted else ""))
     for k, g in enumerate(gamma):
         print(f"{k:6}    {g:11.6f}" + (f"    {wanted[k]:6g}" if wanted else ""))
@@ -44,7 +44,7 @@ def main():
           f"(stopped by: {result['stop_reason']}), {report['timings_s']['total']:.2f} s in all")
     print("files:")
     for path in sorted(p for p in folder.iterdir() if p.is_file()):
-        print(f"  {path}  {path.stat().st_size / 1e6:.2f} MB")
+        print(f"  {path}  {path.stat().st_size / 1e3:.0f} kB")
 
 
 main()
