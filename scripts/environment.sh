@@ -16,7 +16,9 @@ fi
 export PATH PYTHON
 
 # Open MPI refuses root, and more ranks than cores, and ties each of two ranks to one core, where
-# its threads would share that core. As variables, so that other MPIs take the same command line.
+# its threads would share that core; a rank that waits would keep the core from others. As
+# variables, so that other MPIs take the same command line.
 export OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1
 export OMPI_MCA_rmaps_base_oversubscribe=1 OMPI_MCA_hwloc_base_binding_policy=none
+export OMPI_MCA_mpi_yield_when_idle=1
 export PRTE_MCA_rmaps_default_mapping_policy=:oversubscribe PRTE_MCA_hwloc_default_binding_policy=none

@@ -114,7 +114,7 @@ def main():
             low, high = low / 1.1, high * 1.1
         paint(panels[0, 1], points, triangles, gamma[owner], axes, plt.get_cmap("viridis"),
               LogNorm(low, high), "conductivity scaling γ found")
-    figure.savefig(args.picture, dpi=150, facecolor="white")
+    figure.savefig(args.picture, dpi=110, facecolor="white")
 
 
 main()
