@@ -43,6 +43,17 @@ pub struct ForwardCounters {
     pub traffic: Traffic,
 }
 
+impl std::ops::AddAssign for ForwardCounters {
+    fn add_assign(&mut self, other: Self) {
+        self.local_solves += other.local_solves;
+        self.canonical_solves += other.canonical_solves;
+        self.vertex_updates += other.vertex_updates;
+        self.restarts += other.restarts;
+        self.cyclic_vertices = other.cyclic_vertices;
+        self.traffic += other.traffic;
+    }
+}
+
 /// The eikonal problem on one rank, for any γ.
 pub struct Eikonal<T: Real> {
     pub mesh: MetricMesh<T>,
@@ -77,8 +88,7 @@ impl<T: Real> Eikonal<T> {
         sources: &[Source],
         bucket_width: Option<f64>,
     ) -> Result<Self> {
-        let size = agree(comm, check_size(local.tetrahedra.len()));
-        size?;
+        agree(comm, check_size(local.tetrahedra.len()))?;
         let mut file_order: Vec<u32> = (0..local.tetrahedra.len() as u32).collect();
         file_order.sort_unstable_by_key(|t| local.global_tetrahedra[*t as usize]);
         let tetrahedra = local
@@ -108,7 +118,7 @@ impl<T: Real> Eikonal<T> {
             .collect();
         here.sort_by(|a, b| a.0.cmp(&b.0).then(a.1.total_cmp(&b.1)));
         here.dedup_by_key(|(v, _)| *v);
-        // An exact sum: the bucket width, if not the result, should be the same on all machines.
+        // Tetrahedra held by two ranks count twice: good enough for the width of a bucket.
         let (mut edges, mut count) = (0.0, 0);
         for lengths in &local.lengths {
             edges += lengths.iter().map(|l| l.sqrt()).sum::<f64>();

@@ -9,6 +9,7 @@ use crate::eikonal::forward::Source;
 use crate::error::{Error, Result};
 use crate::inversion::options::GammaInput;
 use crate::io;
+use crate::mesh::check::{validate, validate_fibres};
 use crate::mesh::{TetMesh, formats, generate};
 use crate::partition;
 use crate::partition::local_mesh::{LocalMesh, WholeMesh, distribute};
@@ -160,13 +161,16 @@ fn distribute_root(comm: &dyn Communicator, root: Option<&Root>) -> Result<Local
     };
     let of = |t: usize| root.metric(t);
     let (domains, parts) = (&root.mesh.domains, &root.mesh.parts);
-    let whole = domains.as_ref().zip(parts.as_ref()).map(|(domains, parts)| WholeMesh {
-        points: &root.mesh.points,
-        tetrahedra: &root.mesh.tetrahedra,
-        metric: &of,
-        domains,
-        parts,
-    });
+    let whole = domains
+        .as_ref()
+        .zip(parts.as_ref())
+        .map(|(domains, parts)| WholeMesh {
+            points: &root.mesh.points,
+            tetrahedra: &root.mesh.tetrahedra,
+            metric: &of,
+            domains,
+            parts,
+        });
     distribute(comm, whole.as_ref())
 }
 
@@ -175,12 +179,18 @@ fn read_mesh(case: &Case) -> Result<(TetMesh, f64, Vec<PathBuf>)> {
     let input = case.mesh()?;
     match &input.origin {
         MeshOrigin::File(path) => {
-            let mesh = formats::read(path, input.unit)?;
+            let mut mesh = formats::read(path, input.unit)?;
+            let mut inputs = vec![path.clone()];
+            if let Some(fibres) = &input.fibres {
+                formats::attach_fibres(&mut mesh, fibres, input.unit)?;
+                inputs.push(fibres.clone());
+            }
+            validate(&mesh)?;
             let unit = match input.unit {
                 Some(unit) => unit,
                 None => formats::format_of(path)?.default_unit(),
             };
-            Ok((mesh, unit.in_mm(), vec![path.clone()]))
+            Ok((mesh, unit.in_mm(), inputs))
         }
         MeshOrigin::Generate(generator) => {
             let unit = input.unit.unwrap_or(LengthUnit::Mm).in_mm();
@@ -213,12 +223,7 @@ fn prepare_on(
 }
 
 /// γ for each of `count` domains.
-pub fn expand_gamma(
-    key: &str,
-    gamma: &GammaInput,
-    count: usize,
-    case: &Case,
-) -> Result<Vec<f64>> {
+pub fn expand_gamma(key: &str, gamma: &GammaInput, count: usize, case: &Case) -> Result<Vec<f64>> {
     gamma.expand(count).ok_or_else(|| {
         case.origins.error(
             key,
@@ -270,6 +275,7 @@ fn medium(conduction: &Conduction, mesh: &TetMesh, case: &Case) -> Result<Medium
             "give one speed for all directions, or a mesh with fibres",
         );
     }
+    validate_fibres(mesh)?;
     if s == n {
         return Ok(Medium::Transverse(f, s));
     }
@@ -365,7 +371,11 @@ fn place_vertices(
                 .map(|(v, p)| (norm(sub(*p, point)), v))
                 .min_by(|a, b| a.0.total_cmp(&b.0));
             let Some((distance, vertex)) = nearest else {
-                return Err(Error::bad_data("mesh", "it has no vertices", "give another"));
+                return Err(Error::bad_data(
+                    "mesh",
+                    "it has no vertices",
+                    "give another",
+                ));
             };
             tracing::debug!("{key}.point: vertex {vertex}, {distance:.3} mm away");
             Ok(vec![vertex])
