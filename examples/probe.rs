@@ -1,5 +1,4 @@
 use isochrone::comm::solo::Solo;
-use isochrone::eikonal::metric_mesh::*;
 use isochrone::partition::local_mesh::*;
 use isochrone::real::Real;
 use isochrone::tensor::*;

@@ -98,11 +98,6 @@ impl Candidates {
         let v = v as usize;
         &self.entries[self.offsets[v] as usize..self.offsets[v + 1] as usize]
     }
-
-    /// All candidates.
-    pub fn len(&self) -> usize {
-        self.entries.len()
-    }
 }
 
 /// Tolerance, as a share of the time, within which a solution may win.

@@ -361,7 +361,7 @@ pub struct Numbers {
 /// Strongly connected components with more than one member of a graph given as (vertex, vertices
 /// it depends on); edges to vertices not listed are ignored. Members ascending, components in
 /// order of their first member. Tarjan, SIAM J. Comput. 1 (1972) 146, without recursion.
-pub fn strongly_connected(graph: &mut Vec<(u32, Vec<u32>)>) -> Vec<Vec<u32>> {
+pub fn strongly_connected(graph: &mut [(u32, Vec<u32>)]) -> Vec<Vec<u32>> {
     graph.sort_unstable_by_key(|(v, _)| *v);
     let names: Vec<u32> = graph.iter().map(|(v, _)| *v).collect();
     let edges: Vec<Vec<usize>> = graph

@@ -150,7 +150,7 @@ pub fn stencil<T: Real>(k: &Corner<T>) -> Stencil<T> {
     let mut best = candidates[0];
     for candidate in &candidates[1..] {
         // `least` keeps the later one of two equal values.
-        if !(best.0 < candidate.0) {
+        if candidate.0 <= best.0 {
             best = *candidate;
         }
     }

@@ -178,8 +178,7 @@ mod tests {
             vertices: [0, 1, 2, 3],
             lengths: [1.0, 2.0, 3.0, 12.0, 13.0, 23.0],
         };
-        for c in 0..4 {
-            let [a, b, d] = FACE[c];
+        for (c, [a, b, d]) in FACE.into_iter().enumerate() {
             let name = |i: usize, j: usize| (10 * i.min(j) + i.max(j)) as f64;
             assert_eq!(
                 tet.corner_lengths(c, 1.0),

@@ -125,7 +125,7 @@ impl<T: Real> Screen<T> {
                 let limit = time * if time < zero { down } else { up };
                 let gap = limit - face;
                 // True for a corner not reached (gap = +∞), false where the face is not (NaN).
-                let falls = (gap > zero) & !(gap * gap * det2 <= volume);
+                let falls = (gap > zero) & (gap * gap * det2 > volume);
                 if falls { weight } else { zero }
             };
             let (m01, m23) = (p0.least(p1), p2.least(p3));

@@ -55,14 +55,15 @@ pub fn solve(
         let n = cycle.members.len();
         let mut matrix = vec![Vec::new(); n];
         x = vec![0.0; n * width];
-        for rank in 0..comm.size() {
-            let edges: Vec<[u32; 2]> = from_bytes(&gathered[0][rank]);
-            let weights: Vec<f64> = from_bytes(&gathered[1][rank]);
+        let [edges, weights, rows, right] = &gathered;
+        for (edges, weights) in edges.iter().zip(weights) {
+            let (edges, weights) = (from_bytes::<[u32; 2]>(edges), from_bytes::<f64>(weights));
             for ([m, u], weight) in edges.into_iter().zip(weights) {
                 matrix[m as usize].push((u, weight));
             }
-            let rows: Vec<u32> = from_bytes(&gathered[2][rank]);
-            let right: Vec<f64> = from_bytes(&gathered[3][rank]);
+        }
+        for (rows, right) in rows.iter().zip(right) {
+            let (rows, right) = (from_bytes::<u32>(rows), from_bytes::<f64>(right));
             for (m, r) in rows.iter().zip(right.chunks_exact(width)) {
                 x[*m as usize * width..][..width].copy_from_slice(r);
             }

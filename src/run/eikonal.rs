@@ -137,7 +137,12 @@ fn write_root(
 pub fn plan(job: &mut Job, files: &[&str], derivatives: u64) -> Result<()> {
     let prepared = model::prepare(job)?;
     let mut plan = Plan::default();
-    if let Some((root, sources, gamma)) = &prepared {
+    if let Some(model::Prepared {
+        root,
+        sources,
+        gamma,
+    }) = &prepared
+    {
         let ranks = job.comm.size();
         let (n, m) = (root.mesh.vertex_count(), root.mesh.tetrahedron_count());
         plan.step("vertices", n);
