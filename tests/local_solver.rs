@@ -266,3 +266,32 @@ fn slivers() {
         }
     }
 }
+
+/// Faces that are nearly or quite a line: the minimum is on an edge or near one.
+#[test]
+fn needles() {
+    let mut rng = ChaCha8Rng::seed_from_u64(7);
+    for width in [1e-3, 1e-5, 1e-7, 1e-9, 0.0] {
+        for _ in 0..200 {
+            let (a, b) = (point(&mut rng), point(&mut rng));
+            let t: f64 = rng.random_range(-0.5..1.5);
+            let between = add(scale(t, a), scale(1.0 - t, b));
+            let c = add(between, scale(width, point(&mut rng)));
+            let p = Local {
+                metric: metric(&mut rng, 3.0),
+                face: [a, b, c],
+                x: point(&mut rng),
+                phi: [0; 3].map(|_| rng.random::<f64>()),
+            };
+            if p.corner::<f64>().l12 < 0.1 {
+                continue;
+            }
+            let (found, expected) = (arrival(&p.corner::<f64>()), p.brute_force());
+            let error = (found - expected).abs() / (p.diameter() + expected.abs());
+            assert!(
+                error < 1e-6,
+                "{width:e} {p:?}: {found} instead of {expected}"
+            );
+        }
+    }
+}

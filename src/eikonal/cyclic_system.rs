@@ -94,11 +94,6 @@ impl CyclicSystem {
         system
     }
 
-    /// Number of members.
-    pub fn len(&self) -> usize {
-        self.order.len()
-    }
-
     /// Solves (I − G) x = r in place; `x` holds `width` right-hand sides, member by member.
     pub fn solve(&self, x: &mut [f64], width: usize) {
         let w = width;

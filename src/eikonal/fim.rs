@@ -45,7 +45,7 @@ pub enum Patience {
     Unlimited,
 }
 
-/// Lowers `phi` (owned, then ghosts; times that can only fall, ghosts included) to the fixed point
+/// Lowers `phi` (owned, then ghosts; times ≥ 0 that can only fall, ghosts included) to the fixed point
 /// of the local solver, to within rounding and what is put off. Collective.
 #[allow(clippy::too_many_arguments)]
 pub fn solve<T: Real>(
@@ -54,12 +54,11 @@ pub fn solve<T: Real>(
     mesh: &MetricMesh<T>,
     inv_gamma: &[T],
     phi: &mut [T],
-    origin: f64,
     width: f64,
     patience: Patience,
     traffic: &mut Traffic,
 ) -> FimCounters {
-    let mut front = Front::new(mesh, inv_gamma, phi, origin, width);
+    let mut front = Front::new(mesh, inv_gamma, phi, width);
     front.patience = patience;
     loop {
         let lowest = front.active.lowest().map_or(f64::INFINITY, |b| b as f64);
@@ -98,14 +97,8 @@ struct Front<'a, T: Real> {
 }
 
 impl<'a, T: Real> Front<'a, T> {
-    fn new(
-        mesh: &'a MetricMesh<T>,
-        inv_gamma: &'a [T],
-        phi: &'a mut [T],
-        origin: f64,
-        width: f64,
-    ) -> Self {
-        let mut active = ActiveList::new(phi.len(), origin, width);
+    fn new(mesh: &'a MetricMesh<T>, inv_gamma: &'a [T], phi: &'a mut [T], width: f64) -> Self {
+        let mut active = ActiveList::new(phi.len(), width);
         for (v, time) in (0u32..).zip(phi.iter()) {
             if time.value() < f64::INFINITY {
                 active.activate(v, f64::INFINITY, time.value());
