@@ -293,14 +293,27 @@ fn misfit_and_gradient(case: &Case) -> (Vec<f64>, f64, Derivatives) {
     (target, value, derivatives(case, Parts::Metis(2), &seed))
 }
 
-/// Tensors and points of no symmetry, so that no two tetrahedra tie.
+/// R M + M Rᵀ, the derivative of (I + h R) M (I + h R)ᵀ, for a random R of each tetrahedron.
+fn congruences(case: &Case, seed: u64) -> Vec<[f64; 6]> {
+    let noise = random(9 * case.tensors.len(), seed);
+    let pairs = case.tensors.iter().zip(noise.chunks_exact(9));
+    pairs
+        .map(|(m, r)| {
+            let full = [[m[0], m[1], m[2]], [m[1], m[3], m[4]], [m[2], m[4], m[5]]];
+            let product =
+                |i: usize, j: usize| (0..3).map(|k| r[3 * i + k] * full[k][j]).sum::<f64>();
+            [(0, 0), (0, 1), (0, 2), (1, 1), (1, 2), (2, 2)]
+                .map(|(i, j)| product(i, j) + product(j, i))
+        })
+        .collect()
+}
+
+/// Tensors of no symmetry, so that no two tetrahedra tie.
 fn generic(mut case: Case) -> Case {
-    let noise = random(6 * case.tensors.len(), 14);
-    for (m, r) in case.tensors.iter_mut().zip(noise.chunks_exact(6)) {
-        let smallest = 0.1 * m[0].min(m[3]).min(m[5]).min(0.04);
-        for (m, r) in m.iter_mut().zip(r) {
-            *m += smallest * r;
-        }
+    let moves = congruences(&case, 14);
+    for (m, d) in case.tensors.iter_mut().zip(moves) {
+        // Little enough for the tensor to stay positive definite at fibre to cross ratios of 81.
+        *m = std::array::from_fn(|i| m[i] + 0.004 * d[i]);
     }
     case
 }
@@ -338,8 +351,10 @@ fn finite_differences_reach_the_gradient() {
     for (name, case) in all_cases() {
         let k = case.gamma.len();
         let (target, value, d) = misfit_and_gradient(&case);
-        let direction = random(k, 10);
-        let exact = dot(&d.gamma_bar(k), &direction);
+        // Along the gradient.
+        let gradient = d.gamma_bar(k);
+        let exact = dot(&gradient, &gradient).sqrt();
+        let direction: Vec<f64> = gradient.iter().map(|g| g / exact).collect();
         let at = |h: f64| {
             let gamma: Vec<f64> = case
                 .gamma
@@ -374,15 +389,7 @@ fn tensor_sensitivity_agrees_with_differences() {
             (0..6).map(|i| weights[i] * s[i] * m[i]).sum::<f64>()
         };
         let count = case.mesh.tetrahedron_count();
-        let noise = random(6 * count, 11);
-        let directions: Vec<[f64; 6]> = noise
-            .chunks_exact(6)
-            .zip(&case.tensors)
-            .map(|(r, m)| {
-                let size = (m[0] + m[3] + m[5]) / 3.0;
-                std::array::from_fn(|i| size * r[i])
-            })
-            .collect();
+        let directions = congruences(&case, 11);
         let at = |h: f64, list: &[usize]| {
             let mut moved = case.clone();
             for t in list {
