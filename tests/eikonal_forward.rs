@@ -220,6 +220,19 @@ fn cyclic_upwind_graphs() {
 }
 
 #[test]
+fn scrambled_tensors() {
+    for (n, ratio, seed) in [(8, 4.0, 1), (8, 20.0, 2), (12, 50.0, 3)] {
+        let case = cases::scrambled(n, ratio, seed);
+        let one = check_same_bits(&format!("scrambled {ratio}"), &case, 1e-12);
+        let single = solve::<f32>(&case, Parts::Metis(2), None);
+        let error = relative_error(&single.phi, &one.phi);
+        println!("{error:.1e} in f32");
+        // Squared lengths differ by the ratio squared, and cancel.
+        assert!(error < 1e-5 * ratio, "scrambled {ratio} in f32: {error:e}");
+    }
+}
+
+#[test]
 fn cyclic_reference_ventricle() {
     let Some((case, _)) = cases::reference("left_ventricle_273k.h5", "M") else {
         return;
@@ -243,6 +256,7 @@ fn agrees_with_brute_force() {
     for (name, case) in [
         ("cube", cases::cube(4).with_domains(3)),
         ("cube squared", cases::cube(4).squared()),
+        ("scrambled", cases::scrambled(4, 10.0, 4)),
         ("ventricle", cases::ventricle(5.7)),
     ] {
         let expected = brute_force::activation_time(&case);

@@ -3,7 +3,9 @@
 use isochrone::eikonal::forward::Source;
 use isochrone::mesh::TetMesh;
 use isochrone::mesh::generate::{Generator, generate};
-use isochrone::tensor::{Vec3, VelocityTensor, unit};
+use isochrone::tensor::{Vec3, VelocityTensor, add, cross, scale, unit};
+use rand::{Rng, SeedableRng};
+use rand_chacha::ChaCha8Rng;
 
 /// An eikonal problem on a whole mesh.
 #[derive(Clone)]
@@ -75,12 +77,14 @@ fn to_sources(sources: &[(u32, f64)]) -> Vec<Source> {
     sources.iter().map(source).collect()
 }
 
-/// The unit cube times `scale`, n³ cells of six Kuhn tetrahedra each.
-pub fn kuhn(n: usize, scale: f64) -> TetMesh {
+/// The cube of `side_length`, n³ cells of six Kuhn tetrahedra each.
+pub fn kuhn(n: usize, side_length: f64) -> TetMesh {
     let side = n + 1;
     let number = |i: [usize; 3]| (i[0] + side * (i[1] + side * i[2])) as u32;
     let points = (0..side.pow(3))
-        .map(|v| [v % side, v / side % side, v / side / side].map(|i| scale * i as f64 / n as f64))
+        .map(|v| {
+            [v % side, v / side % side, v / side / side].map(|i| side_length * i as f64 / n as f64)
+        })
         .collect();
     let paths = [
         [0, 1, 2],
@@ -106,10 +110,10 @@ pub fn kuhn(n: usize, scale: f64) -> TetMesh {
 }
 
 /// Fibres that rotate by 120° from one face of the cube to the other, speeds 0.6/0.4/0.2.
-pub fn rotating(mesh: &TetMesh, scale: f64) -> Vec<[f64; 6]> {
+pub fn rotating(mesh: &TetMesh, side_length: f64) -> Vec<[f64; 6]> {
     (0..mesh.tetrahedron_count())
         .map(|t| {
-            let z: f64 = mesh.corners(t).iter().map(|x| x[2]).sum::<f64>() / (4.0 * scale);
+            let z: f64 = mesh.corners(t).iter().map(|x| x[2]).sum::<f64>() / (4.0 * side_length);
             let angle = (60.0 - 120.0 * z).to_radians();
             let fibre = [angle.cos(), angle.sin(), 0.0];
             VelocityTensor::from_fibres([0.6, 0.4, 0.2], fibre, [0.0, 0.0, 1.0]).0
@@ -132,6 +136,26 @@ pub fn cube(n: usize) -> Case {
         (side * side / 2, 0.3),
     ];
     Case::new(mesh, tensors, &sources)
+}
+
+/// A cube of displaced vertices, each tetrahedron with fibres of its own at random, speeds 1 to
+/// `ratio`: nothing is smooth, and a large part of the vertices is in cycles.
+pub fn scrambled(n: usize, ratio: f64, seed: u64) -> Case {
+    let mut rng = ChaCha8Rng::seed_from_u64(seed);
+    let mut vector = || -> Vec3 { [0; 3].map(|_| rng.random_range(-1.0..1.0)) };
+    let mut mesh = kuhn(n, 1.0);
+    for x in &mut mesh.points {
+        *x = add(*x, scale(0.12 / n as f64, vector()));
+    }
+    let tensors = (0..mesh.tetrahedron_count())
+        .map(|_| {
+            let fibre = unit(vector()).unwrap();
+            let sheet = unit(cross(fibre, vector())).unwrap();
+            VelocityTensor::from_fibres([1.0, ratio.powf(-0.5), 1.0 / ratio], fibre, sheet).0
+        })
+        .collect();
+    let last = mesh.vertex_count() as u32 - 1;
+    Case::new(mesh, tensors, &[(last / 3, 0.0), (last, 0.2)])
 }
 
 /// A left ventricle with helical fibres, one source.
