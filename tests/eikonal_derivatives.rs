@@ -152,6 +152,7 @@ fn all_cases() -> Vec<(&'static str, Case)> {
             "ventricle squared",
             cases::ventricle(3.5).squared().with_domains(11),
         ),
+        ("scrambled", cases::scrambled(7, 10.0, 5).with_domains(5)),
     ]
 }
 

@@ -105,7 +105,7 @@ impl Candidates {
 }
 
 /// Tolerance, as a share of the time, within which a solution may win.
-fn relative_tolerance<T: Real>() -> f64 {
+pub fn relative_tolerance<T: Real>() -> f64 {
     // 1e-9 in f64; in f32 rounding gathered along a path reaches 1e-6.
     if T::EPSILON < 1e-12 { 1e-9 } else { 5e-5 }
 }

@@ -45,7 +45,7 @@ pub enum Patience {
     Unlimited,
 }
 
-/// Lowers `phi` (owned, then ghosts; times ≥ 0 that can only fall, ghosts included) to the fixed point
+/// Lowers, from the vertices of `start` on, `phi` (owned, then ghosts; times ≥ 0 that can only fall, ghosts included) to the fixed point
 /// of the local solver, to within rounding and what is put off. Collective.
 #[allow(clippy::too_many_arguments)]
 pub fn solve<T: Real>(
@@ -54,11 +54,12 @@ pub fn solve<T: Real>(
     mesh: &MetricMesh<T>,
     inv_gamma: &[T],
     phi: &mut [T],
+    start: &[u32],
     width: f64,
     patience: Patience,
     traffic: &mut Traffic,
 ) -> FimCounters {
-    let mut front = Front::new(mesh, inv_gamma, phi, width);
+    let mut front = Front::new(mesh, inv_gamma, phi, start, width);
     front.patience = patience;
     loop {
         let lowest = front.active.lowest().map_or(f64::INFINITY, |b| b as f64);
@@ -97,12 +98,16 @@ struct Front<'a, T: Real> {
 }
 
 impl<'a, T: Real> Front<'a, T> {
-    fn new(mesh: &'a MetricMesh<T>, inv_gamma: &'a [T], phi: &'a mut [T], width: f64) -> Self {
+    fn new(
+        mesh: &'a MetricMesh<T>,
+        inv_gamma: &'a [T],
+        phi: &'a mut [T],
+        start: &[u32],
+        width: f64,
+    ) -> Self {
         let mut active = ActiveList::new(phi.len(), width);
-        for (v, time) in (0u32..).zip(phi.iter()) {
-            if time.value() < f64::INFINITY {
-                active.activate(v, f64::INFINITY, time.value());
-            }
+        for v in start {
+            active.activate(*v, f64::INFINITY, phi[*v as usize].value());
         }
         Self {
             changed: vec![0; mesh.tetrahedra.len()],

@@ -154,6 +154,7 @@ impl<T: Real> Eikonal<T> {
         for (v, time) in &self.sources {
             phi[*v as usize] = *time;
         }
+        let mut start: Vec<u32> = self.sources.iter().map(|(v, _)| *v).collect();
         for restart in 0..=MOST_RESTARTS {
             let patience = if restart < MOST_RESTARTS {
                 Patience::Limited
@@ -166,6 +167,7 @@ impl<T: Real> Eikonal<T> {
                 &self.mesh,
                 &inv_gamma,
                 &mut phi,
+                &start,
                 width,
                 patience,
                 &mut counters.traffic,
@@ -183,6 +185,7 @@ impl<T: Real> Eikonal<T> {
                 numbers: &self.numbers,
                 candidates: &found,
             };
+            let before = phi.clone();
             let pass = canonical(comm, &problem, &mut phi, &mut counters.traffic)?;
             counters.canonical_solves += found.local_solves + pass.local_solves;
             if put_off[0] == 0 {
@@ -196,6 +199,16 @@ impl<T: Real> Eikonal<T> {
                 });
             }
             counters.restarts += 1;
+            // The pass took the falls put off, and what followed for its candidates. Others wait
+            // only where a vertex of theirs fell by more than a share of the candidates' tolerance.
+            start = (0u32..)
+                .zip(phi.iter().zip(&before))
+                .filter(|(_, (now, before))| {
+                    let (now, before) = (now.value(), before.value());
+                    before - now > 0.01 * candidates::relative_tolerance::<T>() * before
+                })
+                .map(|(v, _)| v)
+                .collect();
         }
         Err(Error::Bug("the iteration put off falls without end".into()))
     }
