@@ -11,7 +11,7 @@
 use rayon::prelude::*;
 
 use super::block::Block;
-use super::local_solver::{Stencil, stencil, support};
+use super::local_solver::{Corner, Stencil, stencil, support};
 use super::metric_mesh::{FACE, Incidence, MetricMesh, Tetrahedron};
 use super::simd::Kernels;
 use crate::real::Real;
@@ -110,14 +110,20 @@ pub fn relative_tolerance<T: Real>() -> f64 {
     if T::EPSILON < 1e-12 { 1e-9 } else { 5e-5 }
 }
 
-/// Finds the candidates at the fixed point `phi` (owned and ghosts) of the iteration.
-pub fn find<T: Real>(mesh: &MetricMesh<T>, inv_gamma: &[T], phi: &[T]) -> Candidates {
+/// Finds the candidates at the fixed point `phi` (owned and ghosts) of the iteration; `sources`
+/// with their onset times, by ascending local vertex.
+pub fn find<T: Real>(
+    mesh: &MetricMesh<T>,
+    inv_gamma: &[T],
+    phi: &[T],
+    sources: &[(u32, T)],
+) -> Candidates {
     let owned = mesh.owned as u32;
     let starts: Vec<u32> = (0..owned).step_by(CHUNK).collect();
     let found: Vec<Finder<T>> = starts
         .par_iter()
         .map(|start| {
-            let mut finder = Finder::new(mesh, inv_gamma, phi);
+            let mut finder = Finder::new(mesh, inv_gamma, phi, sources);
             finder.run(*start..owned.min(start + CHUNK as u32));
             finder
         })
@@ -157,6 +163,7 @@ struct Finder<'a, T: Real> {
     mesh: &'a MetricMesh<T>,
     inv_gamma: &'a [T],
     phi: &'a [T],
+    sources: &'a [(u32, T)],
     kernels: Kernels<T>,
     interior: Box<Block<T>>,
     boundary: Box<Block<T>>,
@@ -169,11 +176,17 @@ struct Finder<'a, T: Real> {
 }
 
 impl<'a, T: Real> Finder<'a, T> {
-    fn new(mesh: &'a MetricMesh<T>, inv_gamma: &'a [T], phi: &'a [T]) -> Self {
+    fn new(
+        mesh: &'a MetricMesh<T>,
+        inv_gamma: &'a [T],
+        phi: &'a [T],
+        sources: &'a [(u32, T)],
+    ) -> Self {
         Self {
             mesh,
             inv_gamma,
             phi,
+            sources,
             kernels: Kernels::detect(),
             interior: Box::default(),
             boundary: Box::default(),
@@ -254,21 +267,55 @@ impl<'a, T: Real> Finder<'a, T> {
     /// Sorts the hits by vertex and finds what each depends on.
     fn collect(&mut self, vertices: std::ops::Range<u32>) {
         self.hits.sort_unstable();
-        let mut hits = self.hits.iter().copied().peekable();
+        let hits = std::mem::take(&mut self.hits);
+        let mut hits = hits.into_iter().peekable();
         for v in vertices {
             let time = self.phi[v as usize];
             let tolerance = Self::limit(time) - time.value();
             let first = self.mesh.first_incidence(v);
             let list = self.mesh.incidences(v);
+            let begin = self.candidates.len();
             while let Some(hit) = hits.next_if(|hit| ((hit - first) as usize) < list.len()) {
-                let incidence = list[(hit - first) as usize];
-                let t = (incidence >> 2) as usize;
-                let ig = self.inv_gamma[self.mesh.domains[t] as usize];
-                let corner = self.mesh.tetrahedra[t].corner((incidence & 3) as usize, ig, self.phi);
-                let support = support(&corner, &stencil(&corner), tolerance);
-                self.candidates.push(Candidate::new(incidence, support));
+                self.add(list[(hit - first) as usize], tolerance);
+            }
+            if self.candidates.len() == begin && time.value() < f64::INFINITY {
+                self.rescue(v, tolerance);
             }
             self.ends.push(self.candidates.len() as u32);
+        }
+    }
+
+    fn solve(&self, incidence: Incidence) -> (Corner<T>, Stencil<T>) {
+        let t = (incidence >> 2) as usize;
+        let ig = self.inv_gamma[self.mesh.domains[t] as usize];
+        let corner = self.mesh.tetrahedra[t].corner((incidence & 3) as usize, ig, self.phi);
+        (corner, stencil(&corner))
+    }
+
+    fn add(&mut self, incidence: Incidence, tolerance: f64) {
+        let (corner, at) = self.solve(incidence);
+        let support = support(&corner, &at, tolerance);
+        self.candidates.push(Candidate::new(incidence, support));
+    }
+
+    /// A vertex that no tetrahedron explains within the tolerance: a source; or, of tetrahedra so
+    /// flat in the metric that rounding exceeds the tolerance, the best that there are.
+    fn rescue(&mut self, v: u32, tolerance: f64) {
+        if self.sources.binary_search_by_key(&v, |(u, _)| *u).is_ok() {
+            return;
+        }
+        let arrivals: Vec<(Incidence, f64)> = self
+            .mesh
+            .incidences(v)
+            .iter()
+            .map(|i| (*i, self.solve(*i).1.phi.value()))
+            .collect();
+        self.local_solves += arrivals.len() as u64;
+        let best = arrivals.iter().fold(f64::INFINITY, |best, a| best.min(a.1));
+        for (incidence, arrival) in arrivals {
+            if arrival <= best + tolerance {
+                self.add(incidence, tolerance);
+            }
         }
     }
 }

@@ -176,7 +176,7 @@ impl<T: Real> Eikonal<T> {
             counters.vertex_updates += fim.vertex_updates;
             let mut put_off = [fim.put_off];
             comm.sum_u64(&mut put_off);
-            let found = candidates::find(&self.mesh, &inv_gamma, &phi);
+            let found = candidates::find(&self.mesh, &inv_gamma, &phi, &self.sources);
             let problem = Problem {
                 mesh: &self.mesh,
                 halo: &self.halo,
