@@ -66,6 +66,22 @@ fn main() {
     run::<f32>(&local, &src, &times, &reference, width);
 }
 
+#[repr(C)]
+struct Ts {
+    s: i64,
+    n: i64,
+}
+unsafe extern "C" {
+    fn clock_gettime(id: i32, t: *mut Ts) -> i32;
+}
+fn cpu() -> f64 {
+    let mut t = Ts { s: 0, n: 0 };
+    unsafe {
+        clock_gettime(2, &mut t);
+    }
+    t.s as f64 + 1e-9 * t.n as f64
+}
+
 fn run<T: Real>(local: &LocalMesh, src: &[u64], times: &[f64], reference: &[f64], width: f64) {
     use isochrone::eikonal::forward::*;
     let sources: Vec<Source> = src
@@ -81,9 +97,10 @@ fn run<T: Real>(local: &LocalMesh, src: &[u64], times: &[f64], reference: &[f64]
     let max = reference.iter().copied().fold(0.0, f64::max);
     let n = reference.len() as f64;
     for _ in 0..3 {
-        let t0 = Instant::now();
+        let (t0, c0) = (Instant::now(), cpu());
         let s = e.solve(&Solo, &[T::from_f64(1.0)]).unwrap();
         let dt = t0.elapsed().as_secs_f64();
+        let dc = cpu() - c0;
         let err = s
             .phi
             .iter()
@@ -93,7 +110,7 @@ fn run<T: Real>(local: &LocalMesh, src: &[u64], times: &[f64], reference: &[f64]
         let c = s.counters;
         let sizes: Vec<usize> = s.order.cycles.iter().map(|r| r.len()).collect();
         println!(
-            "{dt:.4} s fim {:.1} canonical {:.1} solves/v, updates {:.2}, restarts {} cyclic {} in {} max {:?} error {:.2e}",
+            "{dt:.4} s (cpu {dc:.4}) fim {:.1} canonical {:.1} solves/v, updates {:.2}, restarts {} cyclic {} in {} max {:?} error {:.2e}",
             c.local_solves as f64 / n,
             c.canonical_solves as f64 / n,
             c.vertex_updates as f64 / n,

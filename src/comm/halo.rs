@@ -36,6 +36,14 @@ pub struct Traffic {
     pub bytes_sent: u64,
 }
 
+impl std::ops::AddAssign for Traffic {
+    fn add_assign(&mut self, other: Self) {
+        self.exchanges += other.exchanges;
+        self.messages += other.messages;
+        self.bytes_sent += other.bytes_sent;
+    }
+}
+
 impl Halo {
     /// Plan for a rank that owns `owned` vertices.
     pub fn new(owned: usize, neighbours: Vec<Neighbour>) -> Self {

@@ -107,7 +107,7 @@ pub const SECTION: Section = Section {
         ),
         Key::new(
             "gradient",
-            Kind::Choice(&["adjoint", "tangent", "finite-differences"]),
+            Kind::Choice(&["adjoint", "tangent", "finite-differences", "all-active"]),
             "how df/dgamma is computed",
         ),
         Key::new(

@@ -9,8 +9,9 @@ use figment::value::{Dict, Map};
 use figment::{Figment, Metadata, Profile, Provider};
 use serde::{Deserialize, Serialize};
 
-use super::schema::{Alternatives, Found, Kind, Schema, below, pattern};
-use super::value::{Located, Value, parse, parse_argument};
+use super::reader::Reader;
+use super::schema::{Alternatives, Schema, below, pattern};
+use super::value::{Value, parse, parse_argument};
 use crate::error::{Error, Result};
 
 /// Where a value came from.
@@ -44,7 +45,7 @@ pub struct Assignment {
     pub path: Vec<String>,
     pub value: Value,
     pub origin: Origin,
-    layer: usize,
+    pub(super) layer: usize,
 }
 
 impl Assignment {
@@ -70,15 +71,6 @@ pub struct Layers<'s> {
     schema: &'s Schema,
     merged: Vec<Assignment>,
     layer: usize,
-}
-
-/// How the values of one layer are read.
-struct Reader<'a> {
-    schema: &'a Schema,
-    origin: &'a dyn Fn(usize) -> Origin,
-    /// Folder where relative paths start.
-    base: &'a Path,
-    out: Vec<Assignment>,
 }
 
 impl<'s> Layers<'s> {
@@ -164,11 +156,11 @@ impl<'s> Layers<'s> {
             schema: self.schema,
             origin,
             base,
-            out: Vec::new(),
+            layer: self.layer,
+            read: Vec::new(),
         };
         reader.read(&mut path, value, 0)?;
-        for mut assignment in reader.out {
-            assignment.layer = self.layer;
+        for assignment in reader.read {
             self.push(assignment);
         }
         Ok(())
@@ -395,136 +387,4 @@ fn rivals(schema: &Schema, old: &[String], new: &[String]) -> bool {
             _ => false,
         }
     })
-}
-
-impl Reader<'_> {
-    /// Reads `value` at `path`, down to the keys of the schema.
-    fn read(&mut self, path: &mut Vec<String>, value: &Value, line: usize) -> Result<()> {
-        let (key, children) = if path.is_empty() {
-            let names = self.schema.sections.iter().map(|s| s.name).collect();
-            (None, names)
-        } else {
-            match self.schema.find(&pattern(path)) {
-                Found::Node { key, children } => (key, children),
-                Found::Unknown => return Err(self.unknown(path, line)),
-            }
-        };
-        let list = children == ["#"];
-        match value {
-            Value::Table(entries) if list && entries.iter().any(|(name, _)| !is_number(name)) => {
-                let name = path.join(".");
-                Err(self.error(
-                    path,
-                    line,
-                    "is a list, not one table".into(),
-                    format!("write [[{name}]] in double brackets, once per item"),
-                ))
-            }
-            Value::Table(entries) if !children.is_empty() => {
-                if entries.is_empty() {
-                    self.assign(path, value, line);
-                }
-                self.read_entries(path, entries)
-            }
-            Value::List(items) if list => {
-                self.assign(path, &Value::List(Vec::new()), line);
-                for (number, item) in items.iter().enumerate() {
-                    path.push(number.to_string());
-                    self.read(path, &item.value, item.line)?;
-                    path.pop();
-                }
-                Ok(())
-            }
-            _ => match key {
-                Some(key) if key.kind.accepts(value) => {
-                    let value = match (&key.kind, value) {
-                        (Kind::Path, Value::Text(name)) => Value::Text(self.resolve(name)),
-                        _ => value.clone(),
-                    };
-                    self.assign(path, &value, line);
-                    Ok(())
-                }
-                Some(key) => {
-                    let expected = if children.is_empty() {
-                        key.kind.describe()
-                    } else {
-                        let names = children.join(", ");
-                        format!("{}, or a table of {names}", key.kind.describe())
-                    };
-                    let remedy = format!("expected {expected}");
-                    Err(self.error(path, line, key.kind.problem(value), remedy))
-                }
-                None if list => Err(self.error(
-                    path,
-                    line,
-                    format!("is {}", value.describe()),
-                    format!("expected a list of tables: [[{}]]", path.join(".")),
-                )),
-                None => Err(self.error(
-                    path,
-                    line,
-                    format!("is {}", value.describe()),
-                    format!("expected a table of {}", children.join(", ")),
-                )),
-            },
-        }
-    }
-
-    fn read_entries(
-        &mut self,
-        path: &mut Vec<String>,
-        entries: &[(String, Located)],
-    ) -> Result<()> {
-        for (name, item) in entries {
-            path.push(name.clone());
-            self.read(path, &item.value, item.line)?;
-            path.pop();
-        }
-        Ok(())
-    }
-
-    fn assign(&mut self, path: &[String], value: &Value, line: usize) {
-        self.out.push(Assignment {
-            path: path.to_vec(),
-            value: value.clone(),
-            origin: (self.origin)(line),
-            layer: 0,
-        });
-    }
-
-    fn resolve(&self, name: &str) -> String {
-        self.base.join(name).to_string_lossy().into_owned()
-    }
-
-    fn unknown(&self, path: &[String], line: usize) -> Error {
-        let given = pattern(path);
-        let remedy = match self.schema.suggest(&given) {
-            Some(likely) => format!("did you mean `{}`?", likely.replace(".#", "")),
-            None => {
-                let parent = given.rsplit_once('.').map_or("", |(parent, _)| parent);
-                let (table, names) = match self.schema.find(parent) {
-                    Found::Node { children, .. } => (format!("keys of `{parent}`"), children),
-                    Found::Unknown => {
-                        let sections = self.schema.sections.iter().map(|s| s.name);
-                        ("sections".to_string(), sections.collect())
-                    }
-                };
-                format!("the {table} are {}", names.join(", "))
-            }
-        };
-        self.error(path, line, "unknown key".into(), remedy)
-    }
-
-    fn error(&self, path: &[String], line: usize, problem: String, remedy: String) -> Error {
-        Error::Config {
-            origin: (self.origin)(line).to_string(),
-            key: path.join("."),
-            problem,
-            remedy,
-        }
-    }
-}
-
-fn is_number(name: &str) -> bool {
-    !name.is_empty() && name.bytes().all(|b| b.is_ascii_digit())
 }

@@ -13,6 +13,8 @@ use crate::units::LengthUnit;
 pub struct MeshInput {
     #[serde(flatten)]
     pub origin: MeshOrigin,
+    /// File with fibre vectors on points, for a mesh file without.
+    pub fibres: Option<PathBuf>,
     /// Unit of the file's coordinates, of the generator's lengths and of all coordinates in the
     /// configuration; absent: the file format's own (`um` for CARP, else `mm`).
     pub unit: Option<LengthUnit>,
@@ -36,6 +38,11 @@ pub const SECTION: Section = Section {
             "file",
             Kind::Path,
             "mesh file: .h5, .vtu, .vtk, or one of CARP's .pts .elem .lon",
+        ),
+        Key::new(
+            "fibres",
+            Kind::Path,
+            "VTK file with the fibres of a mesh file that has none",
         ),
         Key::new(
             "unit",

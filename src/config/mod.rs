@@ -11,6 +11,7 @@ mod inversion;
 mod layers;
 mod list;
 mod mesh;
+mod reader;
 mod run;
 mod schema;
 mod show;

@@ -12,12 +12,13 @@ use rayon::prelude::*;
 
 use super::block::Block;
 use super::local_solver::{Corner, Stencil, stencil, support};
-use super::metric_mesh::{FACE, Incidence, MetricMesh, Tetrahedron};
+use super::metric_mesh::{FACE, Incidence, MetricMesh};
+use super::screen::Screen;
 use super::simd::Kernels;
 use crate::real::Real;
 
-/// Vertices per task.
-const CHUNK: usize = 4096;
+/// Tetrahedra per task.
+const CHUNK: usize = 16384;
 
 /// Most tetrahedra of a rank (what fits beside corner and support in 32 bits).
 pub const MOST_TETRAHEDRA: usize = 1 << 27;
@@ -105,136 +106,142 @@ impl Candidates {
 }
 
 /// Tolerance, as a share of the time, within which a solution may win.
-pub fn relative_tolerance<T: Real>() -> f64 {
+fn relative_tolerance<T: Real>() -> f64 {
     // 1e-9 in f64; in f32 rounding gathered along a path reaches 1e-6.
     if T::EPSILON < 1e-12 { 1e-9 } else { 5e-5 }
 }
 
-/// Finds the candidates at the fixed point `phi` (owned and ghosts) of the iteration; `sources`
-/// with their onset times, by ascending local vertex.
+/// Finds the candidates at the fixed point `phi` (owned and ghosts) of the iteration.
+/// `file_order` is the number in the file of each tetrahedron; `sources` with their onset times, by
+/// ascending local vertex.
 pub fn find<T: Real>(
     mesh: &MetricMesh<T>,
     inv_gamma: &[T],
     phi: &[T],
+    file_order: &[u32],
     sources: &[(u32, T)],
 ) -> Candidates {
-    let owned = mesh.owned as u32;
-    let starts: Vec<u32> = (0..owned).step_by(CHUNK).collect();
+    let count = mesh.tetrahedra.len() as u32;
+    let starts: Vec<u32> = (0..count).step_by(CHUNK).collect();
     let found: Vec<Finder<T>> = starts
         .par_iter()
         .map(|start| {
-            let mut finder = Finder::new(mesh, inv_gamma, phi, sources);
-            finder.run(*start..owned.min(start + CHUNK as u32));
+            let mut finder = Finder::new(mesh, inv_gamma, phi);
+            finder.run(*start..count.min(start + CHUNK as u32));
             finder
         })
         .collect();
-    let mut offsets = Vec::with_capacity(mesh.owned + 1);
-    offsets.push(0);
-    let mut entries = Vec::with_capacity(found.iter().map(|f| f.candidates.len()).sum());
-    let mut local_solves = 0;
-    for finder in found {
-        let base = entries.len() as u32;
-        offsets.extend(finder.ends.iter().map(|end| base + end));
-        entries.extend(finder.candidates);
-        local_solves += finder.local_solves;
+    let mut offsets = vec![0u32; mesh.owned + 1];
+    for (v, _) in found.iter().flat_map(|f| &f.hits) {
+        offsets[*v as usize + 1] += 1;
+    }
+    let mut rescue = Finder::new(mesh, inv_gamma, phi);
+    for v in 0..mesh.owned as u32 {
+        let (count, time) = (&mut offsets[v as usize + 1], phi[v as usize].value());
+        let is_source = || sources.binary_search_by_key(&v, |(u, _)| *u).is_ok();
+        if *count == 0 && time < f64::INFINITY && !is_source() {
+            *count = rescue.rescue(v);
+        }
+    }
+    for v in 0..mesh.owned {
+        offsets[v + 1] += offsets[v];
+    }
+    let hits = || found.iter().flat_map(|f| &f.hits).chain(&rescue.hits);
+    let mut next = offsets.clone();
+    let mut entries = vec![Candidate(0); offsets[mesh.owned] as usize];
+    for (v, candidate) in hits() {
+        let slot = &mut next[*v as usize];
+        entries[*slot as usize] = *candidate;
+        *slot += 1;
+    }
+    for v in 0..mesh.owned {
+        let (start, end) = (offsets[v] as usize, offsets[v + 1] as usize);
+        if end - start > 1 {
+            entries[start..end].sort_unstable_by_key(|c| file_order[c.tetrahedron()]);
+        }
     }
     Candidates {
         offsets,
         entries,
-        local_solves,
+        local_solves: found.iter().map(|f| f.local_solves).sum::<u64>() + rescue.local_solves,
     }
 }
 
-/// det₃ and det₂: altitude² of vertex 4 over its face = det₃ / det₂.
-#[inline(always)]
-fn altitude_terms<T: Real>(lengths: &[T; 6]) -> (T, T) {
-    let half = T::from_f64(0.5);
-    let [l12, l13, l23, l14, l24, l34] = *lengths;
-    let g12 = half * (l13 + l23 - l12);
-    let b1 = half * (l14 - l13 - l34);
-    let b2 = half * (l24 - l23 - l34);
-    let det2 = l13 * l23 - g12 * g12;
-    let det3 = l34 * det2 - (b1 * (l23 * b1 - g12 * b2) + b2 * (l13 * b2 - g12 * b1));
-    (det3, det2)
-}
-
-/// Search over a range of vertices.
+/// Search over a range of tetrahedra.
 struct Finder<'a, T: Real> {
     mesh: &'a MetricMesh<T>,
     inv_gamma: &'a [T],
     phi: &'a [T],
-    sources: &'a [(u32, T)],
     kernels: Kernels<T>,
+    screen: Box<Screen<T>>,
     interior: Box<Block<T>>,
     boundary: Box<Block<T>>,
-    /// Position in the list of incidences (ascending: vertices, then the file's order).
-    hits: Vec<u32>,
-    candidates: Vec<Candidate>,
-    /// End of each vertex's candidates.
-    ends: Vec<u32>,
+    /// Vertex and candidate.
+    hits: Vec<(u32, Candidate)>,
     local_solves: u64,
 }
 
 impl<'a, T: Real> Finder<'a, T> {
-    fn new(
-        mesh: &'a MetricMesh<T>,
-        inv_gamma: &'a [T],
-        phi: &'a [T],
-        sources: &'a [(u32, T)],
-    ) -> Self {
+    fn new(mesh: &'a MetricMesh<T>, inv_gamma: &'a [T], phi: &'a [T]) -> Self {
         Self {
             mesh,
             inv_gamma,
             phi,
-            sources,
             kernels: Kernels::detect(),
+            screen: Box::default(),
             interior: Box::default(),
             boundary: Box::default(),
             hits: Vec::new(),
-            candidates: Vec::new(),
-            ends: Vec::new(),
             local_solves: 0,
         }
     }
 
-    /// The largest time that may still win at a vertex reached at `time`.
-    #[inline(always)]
-    fn limit(time: T) -> f64 {
-        let time = time.value();
-        time + relative_tolerance::<T>() * time.abs()
-    }
-
-    fn run(&mut self, vertices: std::ops::Range<u32>) {
-        for v in vertices.clone() {
-            let limit = T::from_f64(Self::limit(self.phi[v as usize]));
-            if limit.value() == f64::INFINITY {
-                continue;
-            }
-            let first = self.mesh.first_incidence(v);
-            for (i, incidence) in (first..).zip(self.mesh.incidences(v)) {
-                let t = (incidence >> 2) as usize;
-                let tet: &Tetrahedron<T> = &self.mesh.tetrahedra[t];
-                let corner = (incidence & 3) as usize;
-                let face = FACE[corner].map(|k| self.phi[tet.vertices[k] as usize]);
-                let gap = limit - face[0].least(face[1]).least(face[2]);
-                if !(gap >= T::from_f64(0.0)) {
-                    continue;
-                }
-                let ig = self.inv_gamma[self.mesh.domains[t] as usize];
-                let lengths = tet.corner_lengths(corner, ig);
-                let (det3, det2) = altitude_terms(&lengths);
-                if gap * gap * det2 < det3 {
-                    continue;
-                }
-                self.interior.push(lengths, face, i, limit);
-                if self.interior.is_full() {
-                    self.flush_interior();
-                }
+    fn run(&mut self, tetrahedra: std::ops::Range<u32>) {
+        let slack = T::from_f64(relative_tolerance::<T>());
+        for t in tetrahedra {
+            self.screen.push(self.mesh, self.inv_gamma, self.phi, t);
+            if self.screen.is_full() {
+                self.flush_screen(slack);
             }
         }
+        self.flush_screen(slack);
         self.flush_interior();
         self.flush_boundary();
-        self.collect(vertices);
+    }
+
+    fn flush_screen(&mut self, slack: T) {
+        self.kernels.screen(&mut self.screen, slack);
+        for i in 0..self.screen.len() {
+            let mut corners = self.screen.corners(i);
+            while corners != 0 {
+                let c = corners.trailing_zeros() as usize;
+                corners &= corners - 1;
+                self.push(i, c);
+            }
+        }
+        self.screen.clear();
+    }
+
+    /// Adds corner `c` of tetrahedron `i` of the screened block.
+    #[inline(always)]
+    fn push(&mut self, i: usize, c: usize) {
+        let t = self.screen.tetrahedra[i];
+        let tet = &self.mesh.tetrahedra[t as usize];
+        let times = self.screen.times(i);
+        // Not reached: nothing wins there.
+        if tet.vertices[c] as usize >= self.mesh.owned || times[c].value() == f64::INFINITY {
+            return;
+        }
+        let [a, b, d] = FACE[c];
+        self.interior.push(
+            tet.corner_lengths(c, self.screen.inv_gamma(i)),
+            [times[a], times[b], times[d]],
+            t << 2 | c as u32,
+            T::from_f64(limit(times[c])),
+        );
+        if self.interior.is_full() {
+            self.flush_interior();
+        }
     }
 
     fn flush_interior(&mut self) {
@@ -243,7 +250,7 @@ impl<'a, T: Real> Finder<'a, T> {
         for i in 0..self.interior.len() {
             let (arrival, limit) = (self.interior.arrival[i], self.interior.limit[i]);
             if arrival <= limit {
-                self.hits.push(self.interior.label[i]);
+                self.hit(self.interior.label[i]);
             } else if arrival.value() == f64::INFINITY && self.interior.bound[i] <= limit {
                 self.boundary.push_from(&self.interior, i);
                 if self.boundary.is_full() {
@@ -258,33 +265,13 @@ impl<'a, T: Real> Finder<'a, T> {
         self.kernels.boundary(&mut self.boundary);
         for i in 0..self.boundary.len() {
             if self.boundary.arrival[i] <= self.boundary.limit[i] {
-                self.hits.push(self.boundary.label[i]);
+                self.hit(self.boundary.label[i]);
             }
         }
         self.boundary.clear();
     }
 
-    /// Sorts the hits by vertex and finds what each depends on.
-    fn collect(&mut self, vertices: std::ops::Range<u32>) {
-        self.hits.sort_unstable();
-        let hits = std::mem::take(&mut self.hits);
-        let mut hits = hits.into_iter().peekable();
-        for v in vertices {
-            let time = self.phi[v as usize];
-            let tolerance = Self::limit(time) - time.value();
-            let first = self.mesh.first_incidence(v);
-            let list = self.mesh.incidences(v);
-            let begin = self.candidates.len();
-            while let Some(hit) = hits.next_if(|hit| ((hit - first) as usize) < list.len()) {
-                self.add(list[(hit - first) as usize], tolerance);
-            }
-            if self.candidates.len() == begin && time.value() < f64::INFINITY {
-                self.rescue(v, tolerance);
-            }
-            self.ends.push(self.candidates.len() as u32);
-        }
-    }
-
+    /// The local solve of a corner, and its solution.
     fn solve(&self, incidence: Incidence) -> (Corner<T>, Stencil<T>) {
         let t = (incidence >> 2) as usize;
         let ig = self.inv_gamma[self.mesh.domains[t] as usize];
@@ -292,18 +279,20 @@ impl<'a, T: Real> Finder<'a, T> {
         (corner, stencil(&corner))
     }
 
-    fn add(&mut self, incidence: Incidence, tolerance: f64) {
+    /// Notes a corner that may win, with what it depends on.
+    fn hit(&mut self, incidence: Incidence) {
+        let (t, c) = ((incidence >> 2) as usize, (incidence & 3) as usize);
+        let v = self.mesh.tetrahedra[t].vertices[c];
+        let time = self.phi[v as usize];
         let (corner, at) = self.solve(incidence);
-        let support = support(&corner, &at, tolerance);
-        self.candidates.push(Candidate::new(incidence, support));
+        let support = support(&corner, &at, limit(time) - time.value());
+        self.hits.push((v, Candidate::new(incidence, support)));
     }
 
-    /// A vertex that no tetrahedron explains within the tolerance: a source; or, of tetrahedra so
-    /// flat in the metric that rounding exceeds the tolerance, the best that there are.
-    fn rescue(&mut self, v: u32, tolerance: f64) {
-        if self.sources.binary_search_by_key(&v, |(u, _)| *u).is_ok() {
-            return;
-        }
+    /// Notes the best that there are at a vertex whose time no tetrahedron explains within the
+    /// tolerance, and returns how many: rounding is above it in tetrahedra almost flat in the
+    /// metric.
+    fn rescue(&mut self, v: u32) -> u32 {
         let arrivals: Vec<(Incidence, f64)> = self
             .mesh
             .incidences(v)
@@ -312,10 +301,19 @@ impl<'a, T: Real> Finder<'a, T> {
             .collect();
         self.local_solves += arrivals.len() as u64;
         let best = arrivals.iter().fold(f64::INFINITY, |best, a| best.min(a.1));
+        let before = self.hits.len();
         for (incidence, arrival) in arrivals {
-            if arrival <= best + tolerance {
-                self.add(incidence, tolerance);
+            if arrival <= best + relative_tolerance::<T>() * best.abs() {
+                self.hit(incidence);
             }
         }
+        (self.hits.len() - before) as u32
     }
+}
+
+/// The largest time that may still win at a vertex reached at `time`.
+#[inline(always)]
+fn limit<T: Real>(time: T) -> f64 {
+    let time = time.value();
+    time + relative_tolerance::<T>() * time.abs()
 }

@@ -8,7 +8,7 @@ use rayon::prelude::*;
 
 use super::active_list::ActiveList;
 use super::metric_mesh::MetricMesh;
-use super::resolve::Resolver;
+use super::resolve::{Resolver, fall_limit};
 use crate::comm::Communicator;
 use crate::comm::halo::{Halo, Traffic};
 use crate::real::Real;
@@ -19,13 +19,13 @@ const PARALLEL_BATCH: usize = 1024;
 /// Buckets that all ranks advance between two exchanges.
 const BUCKETS_PER_ROUND: usize = 4;
 
-/// Updates of one vertex after which small falls there are put off.
+/// Small falls of one vertex after which further ones are put off.
 ///
 /// A cycle of the upwind graph whose weights are near 1 converges slowly, thousands of updates per
 /// vertex. The canonical pass solves such a cycle at once, and the iteration goes on from there.
-const PATIENCE: u8 = 10;
+const PATIENCE: u8 = 24;
 
-/// Falls that are put off, relative to the time.
+/// What a small fall is, relative to the time.
 const SMALL_FALL: f64 = 1e-3;
 
 /// What the iteration took.
@@ -45,8 +45,9 @@ pub enum Patience {
     Unlimited,
 }
 
-/// Lowers, from the vertices of `start` on, `phi` (owned, then ghosts; times ≥ 0 that can only fall, ghosts included) to the fixed point
-/// of the local solver, to within rounding and what is put off. Collective.
+/// Lowers `phi` (owned, then ghosts; times ≥ 0 that can only fall, ghosts included) to the fixed point
+/// of the local solver, to within rounding and what is put off. The times that fell below `known`
+/// are news to the tetrahedra around them. Collective.
 #[allow(clippy::too_many_arguments)]
 pub fn solve<T: Real>(
     comm: &dyn Communicator,
@@ -54,12 +55,12 @@ pub fn solve<T: Real>(
     mesh: &MetricMesh<T>,
     inv_gamma: &[T],
     phi: &mut [T],
-    start: &[u32],
+    known: &[T],
     width: f64,
     patience: Patience,
     traffic: &mut Traffic,
 ) -> FimCounters {
-    let mut front = Front::new(mesh, inv_gamma, phi, start, width);
+    let mut front = Front::new(mesh, inv_gamma, phi, known, width);
     front.patience = patience;
     loop {
         let lowest = front.active.lowest().map_or(f64::INFINITY, |b| b as f64);
@@ -88,8 +89,8 @@ struct Front<'a, T: Real> {
     active: ActiveList,
     /// Corners of each tetrahedron whose time fell in this batch.
     changed: Vec<u8>,
-    /// Updates of each vertex, as far as they can be counted.
-    updates: Vec<u8>,
+    /// Small falls of each vertex, as far as they can be counted.
+    small_falls: Vec<u8>,
     patience: Patience,
     /// Shared owned vertices that fell since the last exchange.
     fell: Vec<u32>,
@@ -102,16 +103,18 @@ impl<'a, T: Real> Front<'a, T> {
         mesh: &'a MetricMesh<T>,
         inv_gamma: &'a [T],
         phi: &'a mut [T],
-        start: &[u32],
+        known: &[T],
         width: f64,
     ) -> Self {
         let mut active = ActiveList::new(phi.len(), width);
-        for v in start {
-            active.activate(*v, f64::INFINITY, phi[*v as usize].value());
+        for (v, (time, known)) in (0u32..).zip(phi.iter().zip(known)) {
+            if *time < fall_limit(*known) {
+                active.activate(v, f64::INFINITY, time.value());
+            }
         }
         Self {
             changed: vec![0; mesh.tetrahedra.len()],
-            updates: vec![0; phi.len()],
+            small_falls: vec![0; phi.len()],
             patience: Patience::Limited,
             fell: Vec::new(),
             counters: FimCounters::default(),
@@ -178,15 +181,14 @@ impl<'a, T: Real> Front<'a, T> {
             for (w, time) in resolver.proposals.drain(..) {
                 let before = self.phi[w as usize];
                 if time < before {
-                    let updates = &mut self.updates[w as usize];
-                    if *updates >= PATIENCE
-                        && self.patience == Patience::Limited
-                        && before.value() - time.value() <= SMALL_FALL * before.value().abs()
-                    {
-                        self.counters.put_off += 1;
-                        continue;
+                    if before.value() - time.value() <= SMALL_FALL * before.value().abs() {
+                        let falls = &mut self.small_falls[w as usize];
+                        if *falls >= PATIENCE && self.patience == Patience::Limited {
+                            self.counters.put_off += 1;
+                            continue;
+                        }
+                        *falls = falls.saturating_add(1);
                     }
-                    *updates = updates.saturating_add(1);
                     self.phi[w as usize] = time;
                     self.active.activate(w, before.value(), time.value());
                     if halo.is_shared(w) {

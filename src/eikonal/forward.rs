@@ -43,6 +43,17 @@ pub struct ForwardCounters {
     pub traffic: Traffic,
 }
 
+impl std::ops::AddAssign for ForwardCounters {
+    fn add_assign(&mut self, other: Self) {
+        self.local_solves += other.local_solves;
+        self.canonical_solves += other.canonical_solves;
+        self.vertex_updates += other.vertex_updates;
+        self.restarts += other.restarts;
+        self.cyclic_vertices = other.cyclic_vertices;
+        self.traffic += other.traffic;
+    }
+}
+
 /// The eikonal problem on one rank, for any γ.
 pub struct Eikonal<T: Real> {
     pub mesh: MetricMesh<T>,
@@ -81,8 +92,7 @@ impl<T: Real> Eikonal<T> {
         sources: &[Source],
         bucket_width: Option<f64>,
     ) -> Result<Self> {
-        let size = agree(comm, check_size(local.tetrahedra.len()));
-        size?;
+        agree(comm, check_size(local.tetrahedra.len()))?;
         let mut file_order: Vec<u32> = (0..local.tetrahedra.len() as u32).collect();
         file_order.sort_unstable_by_key(|t| local.global_tetrahedra[*t as usize]);
         let tetrahedra = local
@@ -112,7 +122,7 @@ impl<T: Real> Eikonal<T> {
             .collect();
         here.sort_by(|a, b| a.0.cmp(&b.0).then(a.1.total_cmp(&b.1)));
         here.dedup_by_key(|(v, _)| *v);
-        // An exact sum: the bucket width, if not the result, should be the same on all machines.
+        // Tetrahedra held by two ranks count twice: good enough for the width of a bucket.
         let (mut edges, mut count) = (0.0, 0);
         for lengths in &local.lengths {
             edges += lengths.iter().map(|l| l.sqrt()).sum::<f64>();
@@ -140,6 +150,24 @@ impl<T: Real> Eikonal<T> {
         })
     }
 
+    /// The same problem in another number type.
+    pub fn converted<U: Real>(&self) -> Eikonal<U> {
+        Eikonal {
+            mesh: self.mesh.converted(),
+            halo: self.halo.clone(),
+            numbers: self.numbers.clone(),
+            sources: self
+                .sources
+                .iter()
+                .map(|(v, time)| (*v, U::from_f64(time.value())))
+                .collect(),
+            onsets: self.onsets.clone(),
+            origin: self.origin,
+            mean_edge: self.mean_edge,
+            bucket_width: self.bucket_width,
+        }
+    }
+
     /// Solves sqrt(∇φᵀ γ M ∇φ) = 1 for one γ per domain. Collective.
     ///
     /// The result is the same to the last bit for any number of ranks and threads.
@@ -154,7 +182,7 @@ impl<T: Real> Eikonal<T> {
         for (v, time) in &self.sources {
             phi[*v as usize] = *time;
         }
-        let mut start: Vec<u32> = self.sources.iter().map(|(v, _)| *v).collect();
+        let mut known = vec![T::from_f64(f64::INFINITY); phi.len()];
         for restart in 0..=MOST_RESTARTS {
             let patience = if restart < MOST_RESTARTS {
                 Patience::Limited
@@ -167,7 +195,7 @@ impl<T: Real> Eikonal<T> {
                 &self.mesh,
                 &inv_gamma,
                 &mut phi,
-                &start,
+                &known,
                 width,
                 patience,
                 &mut counters.traffic,
@@ -176,7 +204,16 @@ impl<T: Real> Eikonal<T> {
             counters.vertex_updates += fim.vertex_updates;
             let mut put_off = [fim.put_off];
             comm.sum_u64(&mut put_off);
-            let found = candidates::find(&self.mesh, &inv_gamma, &phi, &self.sources);
+            if put_off[0] > 0 {
+                known.copy_from_slice(&phi);
+            }
+            let found = candidates::find(
+                &self.mesh,
+                &inv_gamma,
+                &phi,
+                &self.numbers.tetrahedra,
+                &self.sources,
+            );
             let problem = Problem {
                 mesh: &self.mesh,
                 halo: &self.halo,
@@ -185,7 +222,6 @@ impl<T: Real> Eikonal<T> {
                 numbers: &self.numbers,
                 candidates: &found,
             };
-            let before = phi.clone();
             let pass = canonical(comm, &problem, &mut phi, &mut counters.traffic)?;
             counters.canonical_solves += found.local_solves + pass.local_solves;
             if put_off[0] == 0 {
@@ -199,16 +235,6 @@ impl<T: Real> Eikonal<T> {
                 });
             }
             counters.restarts += 1;
-            // The pass took the falls put off, and what followed for its candidates. Others wait
-            // only where a vertex of theirs fell by more than a share of the candidates' tolerance.
-            start = (0u32..)
-                .zip(phi.iter().zip(&before))
-                .filter(|(_, (now, before))| {
-                    let (now, before) = (now.value(), before.value());
-                    before - now > 0.01 * candidates::relative_tolerance::<T>() * before
-                })
-                .map(|(v, _)| v)
-                .collect();
         }
         Err(Error::Bug("the iteration put off falls without end".into()))
     }

@@ -57,7 +57,17 @@ impl<T: Real> Tetrahedron<T> {
     /// Metric lengths as seen from `corner`, divided by γ.
     #[inline(always)]
     pub fn corner_lengths(&self, corner: usize, inv_gamma: T) -> [T; 6] {
-        CORNER_PAIRS[corner].map(|i| self.lengths[i] * inv_gamma)
+        let [a, b, c, d, e, f] = CORNER_PAIRS[corner];
+        let l = &self.lengths;
+        // Written out: `map` over an array is not always inlined.
+        [
+            l[a] * inv_gamma,
+            l[b] * inv_gamma,
+            l[c] * inv_gamma,
+            l[d] * inv_gamma,
+            l[e] * inv_gamma,
+            l[f] * inv_gamma,
+        ]
     }
 
     /// Local solve data of `corner`, arrival times of the face from `phi`.
@@ -71,7 +81,14 @@ impl<T: Real> Tetrahedron<T> {
             l14,
             l24,
             l34,
-            phi: FACE[corner].map(|i| phi[self.vertices[i] as usize]),
+            phi: {
+                let [a, b, c] = FACE[corner];
+                [
+                    phi[self.vertices[a] as usize],
+                    phi[self.vertices[b] as usize],
+                    phi[self.vertices[c] as usize],
+                ]
+            },
         }
     }
 }
@@ -109,6 +126,24 @@ impl<T: Real> MetricMesh<T> {
             domains,
             offsets,
             incidences,
+        }
+    }
+
+    /// The same mesh in another number type.
+    pub fn converted<U: Real>(&self) -> MetricMesh<U> {
+        MetricMesh {
+            owned: self.owned,
+            tetrahedra: self
+                .tetrahedra
+                .iter()
+                .map(|tet| Tetrahedron {
+                    vertices: tet.vertices,
+                    lengths: tet.lengths.map(|l| U::from_f64(l.value())),
+                })
+                .collect(),
+            domains: self.domains.clone(),
+            offsets: self.offsets.clone(),
+            incidences: self.incidences.clone(),
         }
     }
 

@@ -2,6 +2,7 @@
 
 mod active_list;
 pub mod adjoint;
+pub mod all_active;
 mod block;
 pub mod candidates;
 pub mod canonical;
@@ -14,6 +15,7 @@ pub mod local_solver;
 pub mod metric_mesh;
 pub mod options;
 mod resolve;
+mod screen;
 mod shared_cycle;
 pub mod simd;
 pub mod tangent;

@@ -1,20 +1,38 @@
 //! Re-solving the tetrahedra that touch changed vertices: the inner loop of the forward solver.
 //!
-//! A corner w is skipped, exactly, where φ_w cannot fall:
-//!   φ_w ≤ min(φ of the opposite face) + altitude of w over that face in the metric.
-//! With Gram determinants, altitude² = det₃ / det₂, and no root is taken.
+//! Corners that cannot fall are skipped ([`screen`](super::screen)); of the others, first the
+//! interior of the face is tried, then, where that can still lower the time, its boundary.
 
 use super::block::Block;
-use super::metric_mesh::{FACE, MetricMesh, Tetrahedron};
+use super::metric_mesh::{FACE, MetricMesh};
+use super::screen::{SCREEN, Screen};
 use super::simd::Kernels;
 use crate::real::Real;
 
 /// A fall of the arrival time at a vertex, to be applied.
 pub type Proposal<T> = (u32, T);
 
+/// What counts as a fall below `time`: a few last bits are left to the canonical pass.
+#[inline(always)]
+pub fn fall_limit<T: Real>(time: T) -> T {
+    let bits = if time.value() < 0.0 { 4.0 } else { -4.0 };
+    time * T::from_f64(1.0 + bits * T::EPSILON)
+}
+
+/// Corners opposite a changed vertex: all of two or more changed ones, else all but that one.
+#[inline(always)]
+fn downstream(changed: u8) -> u8 {
+    if changed.is_power_of_two() {
+        !changed & 15
+    } else {
+        15
+    }
+}
+
 /// Scratch of one thread.
 pub struct Resolver<T: Real> {
     kernels: Kernels<T>,
+    screen: Box<Screen<T>>,
     interior: Box<Block<T>>,
     boundary: Box<Block<T>>,
     /// What was found, in order of the work.
@@ -27,40 +45,13 @@ impl<T: Real> Default for Resolver<T> {
     fn default() -> Self {
         Self {
             kernels: Kernels::detect(),
+            screen: Box::default(),
             interior: Box::default(),
             boundary: Box::default(),
             proposals: Vec::new(),
             local_solves: 0,
         }
     }
-}
-
-/// det₃ = 36 V² in the metric for γ = 1, and 4 · det₂ = 16 A² of the face opposite each corner.
-#[inline(always)]
-fn gram_determinants<T: Real>(tet: &Tetrahedron<T>) -> (T, [T; 4]) {
-    let half = T::from_f64(0.5);
-    let [l01, l02, l03, l12, l13, l23] = tet.lengths;
-    // Gram matrix of the edges from vertex 0.
-    let (a, b, c) = (
-        half * (l01 + l02 - l12),
-        half * (l01 + l03 - l13),
-        half * (l02 + l03 - l23),
-    );
-    let det3 = l01 * (l02 * l03 - c * c) - a * (a * l03 - b * c) + b * (a * c - b * l02);
-    let four = T::from_f64(4.0);
-    let face = |x: T, y: T, z: T| {
-        let w = x + y - z;
-        four * x * y - w * w
-    };
-    (
-        det3,
-        [
-            face(l12, l13, l23),
-            face(l02, l03, l23),
-            face(l01, l03, l13),
-            face(l01, l02, l12),
-        ],
-    )
 }
 
 impl<T: Real> Resolver<T> {
@@ -74,38 +65,45 @@ impl<T: Real> Resolver<T> {
         changed: &[u8],
         tetrahedra: &[u32],
     ) {
-        let four = T::from_f64(4.0);
-        let keep = T::from_f64(1.0 - 4.0 * T::EPSILON);
-        for &t in tetrahedra {
-            let tet = &mesh.tetrahedra[t as usize];
-            let ig = inv_gamma[mesh.domains[t as usize] as usize];
-            let mask = changed[t as usize];
-            let times = tet.vertices.map(|v| phi[v as usize]);
-            let (det3, det2) = gram_determinants(tet);
-            let volume = four * det3 * ig;
-            for c in 0..4 {
-                let w = tet.vertices[c];
-                if w as usize >= mesh.owned || mask & !(1 << c) == 0 {
-                    continue;
-                }
-                let face = FACE[c].map(|i| times[i]);
-                let gap = times[c] - face[0].least(face[1]).least(face[2]);
-                // False for a gap of +∞ (w not reached) and never true for gap ≤ 0.
-                let falls = gap > T::from_f64(0.0) && !(gap * gap * det2[c] <= volume);
-                if !falls {
-                    continue;
-                }
-                // Falls of a few last bits are left to the canonical pass.
-                let limit = times[c] * keep;
-                self.interior
-                    .push(tet.corner_lengths(c, ig), face, w, limit);
-                if self.interior.is_full() {
-                    self.flush_interior();
+        for part in tetrahedra.chunks(SCREEN) {
+            self.screen.clear();
+            for &t in part {
+                self.screen.push(mesh, inv_gamma, phi, t);
+            }
+            self.kernels.screen(&mut self.screen, T::from_f64(0.0));
+            for i in 0..self.screen.len() {
+                let t = self.screen.tetrahedra[i] as usize;
+                let mut corners = self.screen.corners(i) & downstream(changed[t]);
+                while corners != 0 {
+                    let c = corners.trailing_zeros() as usize;
+                    corners &= corners - 1;
+                    self.push(mesh, i, c);
                 }
             }
         }
         self.flush_interior();
         self.flush_boundary();
+    }
+
+    /// Adds corner `c` of tetrahedron `i` of the screened block.
+    #[inline(always)]
+    fn push(&mut self, mesh: &MetricMesh<T>, i: usize, c: usize) {
+        let tet = &mesh.tetrahedra[self.screen.tetrahedra[i] as usize];
+        let w = tet.vertices[c];
+        if w as usize >= mesh.owned {
+            return;
+        }
+        let times = self.screen.times(i);
+        let [a, b, d] = FACE[c];
+        self.interior.push(
+            tet.corner_lengths(c, self.screen.inv_gamma(i)),
+            [times[a], times[b], times[d]],
+            w,
+            fall_limit(times[c]),
+        );
+        if self.interior.is_full() {
+            self.flush_interior();
+        }
     }
 
     fn flush_interior(&mut self) {

@@ -3,6 +3,7 @@
 use std::sync::OnceLock;
 
 use super::block::Block;
+use super::screen::Screen;
 use crate::real::Real;
 
 /// Instruction sets that the kernels are compiled for.
@@ -56,7 +57,7 @@ impl SimdLevel {
     }
 }
 
-/// The two stages of a block of local solves, at one SIMD level.
+/// The skip test and the two stages of a block of local solves, at one SIMD level.
 #[derive(Debug, Clone, Copy)]
 pub struct Kernels<T: Real> {
     level: SimdLevel,
@@ -88,6 +89,20 @@ impl<T: Real> Kernels<T> {
             #[cfg(target_arch = "x86_64")]
             SimdLevel::Avx2 => unsafe { interior_avx2(block) },
             _ => block.solve_interior(),
+        }
+    }
+
+    /// [`Screen::test`].
+    #[inline]
+    pub fn screen(&self, screen: &mut Screen<T>, slack: T) {
+        match self.level {
+            // SAFETY: the level was detected on this machine.
+            #[cfg(target_arch = "x86_64")]
+            SimdLevel::Avx512 => unsafe { screen_avx512(screen, slack) },
+            // SAFETY: as above.
+            #[cfg(target_arch = "x86_64")]
+            SimdLevel::Avx2 => unsafe { screen_avx2(screen, slack) },
+            _ => screen.test(slack),
         }
     }
 
@@ -128,6 +143,18 @@ fn interior_avx2<T: Real>(block: &mut Block<T>) {
 #[target_feature(enable = "avx2")]
 fn boundary_avx2<T: Real>(block: &mut Block<T>) {
     block.solve_boundary();
+}
+
+#[cfg(target_arch = "x86_64")]
+#[target_feature(enable = "avx512f,avx512vl,avx512dq")]
+fn screen_avx512<T: Real>(screen: &mut Screen<T>, slack: T) {
+    screen.test(slack);
+}
+
+#[cfg(target_arch = "x86_64")]
+#[target_feature(enable = "avx2")]
+fn screen_avx2<T: Real>(screen: &mut Screen<T>, slack: T) {
+    screen.test(slack);
 }
 
 #[cfg(test)]

@@ -2,12 +2,13 @@
 //!
 //! [`objective`] is what a solver provides, [`observations`] hold what was measured and [`misfit`]
 //! compares it, [`problem`] adds parameters and penalties, [`optimizer`] minimises, and
-//! [`coordinator`] lets rank 0 lead while the others serve. Nothing here knows the eikonal
-//! equation.
+//! [`coordinator`] lets rank 0 lead while the others serve. Only [`eikonal_misfit`] knows the
+//! eikonal equation.
 
 #[cfg(test)]
 mod analytic;
 pub mod coordinator;
+pub mod eikonal_misfit;
 pub mod finite_differences;
 pub mod locate;
 pub mod misfit;

@@ -48,6 +48,8 @@ pub enum GradientMode {
     Adjoint,
     Tangent,
     FiniteDifferences,
+    /// Dual numbers through every local solve: slow, a check on the others.
+    AllActive,
 }
 
 /// A dataset of an HDF5 file.

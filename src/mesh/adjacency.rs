@@ -78,6 +78,25 @@ pub(super) fn check_counts(vertex_count: usize, tetrahedra: &[[u32; 4]]) -> Resu
     }
 }
 
+/// Corners of the six edges of a tetrahedron.
+pub const EDGES: [[usize; 2]; 6] = [[0, 1], [0, 2], [0, 3], [1, 2], [1, 3], [2, 3]];
+
+/// Every edge once, lower vertex first, in rising order.
+pub fn edges(tetrahedra: &[[u32; 4]]) -> Vec<[u32; 2]> {
+    let of = |t: &[u32; 4]| EDGES.map(|[i, j]| [t[i].min(t[j]), t[i].max(t[j])]);
+    // Halves the peak memory against sorting all six per tetrahedron at once.
+    let mut all = Vec::new();
+    for block in tetrahedra.chunks(1 << 18) {
+        let mut some: Vec<[u32; 2]> = block.iter().flat_map(of).collect();
+        some.sort_unstable();
+        some.dedup();
+        all.append(&mut some);
+    }
+    all.sort_unstable();
+    all.dedup();
+    all
+}
+
 /// Parts of a mesh that share no vertex with each other.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Components {

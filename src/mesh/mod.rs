@@ -1,8 +1,11 @@
 //! Tetrahedral meshes: storage, formats, quality, generators. Knows no solver.
 
 pub mod adjacency;
+pub mod check;
 pub mod formats;
 pub mod generate;
+pub mod quality;
+pub mod refine;
 pub mod surface;
 mod tet_mesh;
 

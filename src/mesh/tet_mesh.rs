@@ -76,6 +76,45 @@ impl TetMesh {
         dot(cross(sub(b, a), sub(c, a)), sub(d, a)) / 6.0
     }
 
+    /// The mesh of these points and tetrahedra (old numbers in the new order) with all that is
+    /// known on them. Every vertex of a kept tetrahedron must be kept.
+    pub fn select(&self, points: &[u32], tetrahedra: &[u32]) -> Self {
+        fn rows<T: Copy>(values: &[T], order: &[u32]) -> Vec<T> {
+            order.iter().map(|&i| values[i as usize]).collect()
+        }
+        let fields = |fields: &BTreeMap<String, Field>, order: &[u32]| {
+            let field = |f: &Field| Field {
+                components: f.components,
+                values: (order.iter())
+                    .flat_map(|&i| &f.values[i as usize * f.components..][..f.components])
+                    .copied()
+                    .collect(),
+            };
+            fields
+                .iter()
+                .map(|(name, f)| (name.clone(), field(f)))
+                .collect()
+        };
+        let mut number = vec![0; self.vertex_count()];
+        for (new, &old) in points.iter().enumerate() {
+            number[old as usize] = new as u32;
+        }
+        Self {
+            points: rows(&self.points, points),
+            tetrahedra: (tetrahedra.iter())
+                .map(|&t| self.tetrahedra[t as usize].map(|v| number[v as usize]))
+                .collect(),
+            tags: rows(&self.tags, tetrahedra),
+            fibres: self.fibres.as_ref().map(|f| rows(f, tetrahedra)),
+            sheets: self.sheets.as_ref().map(|s| rows(s, tetrahedra)),
+            velocity_tensor: self.velocity_tensor.as_ref().map(|m| rows(m, tetrahedra)),
+            domains: self.domains.as_ref().map(|d| rows(d, tetrahedra)),
+            parts: self.parts.as_ref().map(|p| rows(p, points)),
+            point_fields: fields(&self.point_fields, points),
+            cell_fields: fields(&self.cell_fields, tetrahedra),
+        }
+    }
+
     /// Makes fibres and sheets unit vectors and sheets orthogonal to the fibres.
     ///
     /// Returns how many vectors were off by more than 1e-6, and how many cannot be mended (zero,

@@ -1,10 +1,19 @@
 //! One file per command; the only part that knows configuration, solvers and files together.
 
 mod config;
+mod eikonal;
+mod gather;
+mod gradient;
+mod history;
 mod info;
+mod invert;
 pub mod job;
+pub mod mesh;
+mod misfit;
+mod model;
 pub mod output;
 pub mod plan;
+mod signals;
 
 use std::io::Write;
 use std::path::Path;
@@ -16,14 +25,13 @@ use crate::progress::Console;
 
 /// Runs the command. An error is the same on all ranks where it was agreed on.
 pub fn run(cli: &Cli, comm: &dyn Communicator, console: Console) -> Result<()> {
-    let _ = console;
     match &cli.command {
         Command::Config(command) => config::run(command, comm),
         Command::Info => info::run(comm),
-        // Each gets its file here.
-        Command::Mesh(_) | Command::Eikonal(_) | Command::Gradient(_) | Command::Invert(_) => {
-            Err(Error::Bug("this command is not here yet".into()))
-        }
+        Command::Eikonal(args) => eikonal::run(args, comm, console),
+        Command::Gradient(args) => gradient::run(args, comm, console),
+        Command::Invert(args) => invert::run(args, comm, console),
+        Command::Mesh(command) => mesh::run(command, comm),
     }
 }
 

@@ -1,12 +1,12 @@
 #!/usr/bin/env python3
-"""Writes the small mesh files of this folder with VTK and meshio: the readers are tested on other programs' files.
+"""Writes the small mesh files of this folder with VTK, meshio and h5py: the readers are tested on other programs' files.
 
-python3 make.py      Needs the packages vtk and meshio.
+python3 make.py      Needs the packages vtk, meshio and h5py.
 A box of 3x3x3 points, 48 Kuhn tetrahedra, and two cells to skip: a triangle before, a wedge after them.
 tests/mesh_formats.rs states the same numbers by formula.
 """
 import itertools, os
-import numpy as np, meshio, vtk
+import h5py, numpy as np, meshio, vtk
 from vtk.util.numpy_support import numpy_to_vtk
 
 os.chdir(os.path.dirname(os.path.abspath(__file__)))
@@ -96,3 +96,14 @@ m0 = meshio.Mesh(
 m0.write("meshio.vtu")
 meshio.vtk.write("meshio_42.vtk", m0, fmt_version="4.2")
 meshio.vtk.write("meshio_51.vtk", m0, fmt_version="5.1")
+
+with h5py.File("h5py.h5", "w") as f:
+    d = f.create_dataset("mesh/points", data=1000 * points)
+    d.attrs["unit"] = "um"
+    f["mesh/tetrahedra"] = np.array(tets, np.int64)
+    f["mesh/tags"] = tag[1:-1].astype(np.int16)
+    f.create_dataset("mesh/fibres", data=fibre[1:-1], compression="gzip", shuffle=True)
+    d = f.create_dataset("mesh/velocity_tensor", data=tensor[1:-1][:, [0, 1, 2, 4, 5, 8]])
+    d.attrs["unit"] = np.bytes_("mm2/ms2")
+    d = f.create_dataset("fields/phi", data=phi)
+    d.attrs["unit"] = "ms"

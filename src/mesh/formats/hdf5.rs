@@ -15,16 +15,13 @@
 
 use std::path::Path;
 
-use hdf5::types::{FixedAscii, FixedUnicode, TypeDescriptor, VarLenAscii, VarLenUnicode};
+use hdf5::types::FixedAscii;
 use hdf5::{Dataset, File, Group, H5Type};
 
+use super::hdf5_source::Source;
 use super::{FileMesh, MeshFormat, replace};
 use crate::error::{Error, Result};
 use crate::mesh::{Field, TetMesh};
-use crate::units::LengthUnit;
-
-/// Deflate stores at most about 1030 bytes in one; more cannot be honest data.
-const MOST_COMPRESSION: u64 = 1100;
 
 pub struct Hdf5;
 
@@ -54,6 +51,7 @@ impl MeshFormat for Hdf5 {
         replace(path, |beside| {
             let file = create_file(beside).map_err(|e| write_error(path, &e))?;
             write_group(mesh, &file, path)?;
+            write_fields(mesh, &file, path)?;
             file.close().map_err(|e| write_error(path, &e))
         })
     }
@@ -64,7 +62,7 @@ impl MeshFormat for Hdf5 {
 }
 
 /// First line of what HDF5 says.
-fn reason(e: &hdf5::Error) -> String {
+pub(super) fn reason(e: &hdf5::Error) -> String {
     let text = e.to_string();
     text.lines().next().unwrap_or("no reason given").to_owned()
 }
@@ -119,11 +117,10 @@ pub fn read_group(root: &Group, path: &Path) -> Result<FileMesh> {
     let cells = Some((m, "tetrahedra"));
     let flat = |v: Vec<[u32; 1]>| v.into_flattened();
 
-    let mut mesh = TetMesh::default();
-    mesh.tags = match open("tags")? {
-        Some(d) => d.integers::<i32, 1>(cells)?.into_flattened(),
-        None => vec![0; m],
-    };
+    let mut mesh = TetMesh::new(points, tetrahedra);
+    if let Some(d) = open("tags")? {
+        mesh.tags = d.integers::<i32, 1>(cells)?.into_flattened();
+    }
     let fibres = match open("fibres")? {
         Some(d) => Some(d),
         None => open("fibers")?,
@@ -147,8 +144,6 @@ pub fn read_group(root: &Group, path: &Path) -> Result<FileMesh> {
     mesh.domains = (open("domains")?.map(|d| d.integers(cells)).transpose()?).map(flat);
     let vertices = Some((n, "points"));
     mesh.parts = (open("parts")?.map(|d| d.integers(vertices)).transpose()?).map(flat);
-    mesh.points = points;
-    mesh.tetrahedra = tetrahedra;
     read_fields(root, path, &mut mesh)?;
     Ok(FileMesh { mesh, unit })
 }
@@ -169,12 +164,12 @@ fn read_fields(root: &Group, path: &Path, mesh: &mut TetMesh) -> Result<()> {
         let Some(source) = Source::open(&group, "/fields", &name, path)? else {
             continue;
         };
-        let (length, components) = match source.shape[..] {
+        let (length, components) = match *source.shape() {
             [length] => (length, 1),
             [length, components] if components > 0 => (length, components),
             _ => continue,
         };
-        let on_points = match source.text("on").as_deref() {
+        let on_points = match source.text("on")?.as_deref() {
             Some("points") => true,
             Some("tetrahedra") => false,
             _ => length == n,
@@ -193,245 +188,7 @@ fn read_fields(root: &Group, path: &Path, mesh: &mut TetMesh) -> Result<()> {
     Ok(())
 }
 
-/// A dataset to read, with its place for errors.
-pub struct Source<'a> {
-    dataset: Dataset,
-    shape: Vec<usize>,
-    kind: TypeDescriptor,
-    place: String,
-    path: &'a Path,
-}
-
-impl<'a> Source<'a> {
-    /// `None` where the group has no such name.
-    pub fn open(group: &Group, parent: &str, name: &str, path: &'a Path) -> Result<Option<Self>> {
-        let place = format!("{parent}/{name}");
-        if !group.link_exists(name) {
-            return Ok(None);
-        }
-        let bad = |problem: String| {
-            Error::bad_file(
-                path,
-                format!("dataset {place}"),
-                problem,
-                "the file may be damaged",
-            )
-        };
-        let dataset = group.dataset(name).map_err(|e| bad(reason(&e)))?;
-        let shape = dataset.get_shape().map_err(|e| bad(reason(&e)))?;
-        let kind = dataset
-            .dtype()
-            .and_then(|t| t.to_descriptor())
-            .map_err(|e| bad(reason(&e)))?;
-        Ok(Some(Self {
-            dataset,
-            shape,
-            kind,
-            place,
-            path,
-        }))
-    }
-
-    fn bad(&self, problem: impl Into<String>, remedy: &str) -> Error {
-        Error::bad_file(
-            self.path,
-            format!("dataset {}", self.place),
-            problem,
-            remedy,
-        )
-    }
-
-    fn is_number(&self) -> bool {
-        use TypeDescriptor::{Boolean, Float, Integer, Unsigned};
-        matches!(self.kind, Integer(_) | Unsigned(_) | Float(_) | Boolean)
-    }
-
-    /// Number of rows of shape (rows, C), or (rows) for C = 1; `rows` is what it must be.
-    fn rows<const C: usize>(&self, rows: Option<(usize, &str)>) -> Result<usize> {
-        let count = match self.shape[..] {
-            [count] if C == 1 => count,
-            [count, c] if c == C => count,
-            _ => {
-                let shape = if C == 1 {
-                    "(rows)".into()
-                } else {
-                    format!("(rows,{C})")
-                };
-                let problem = format!("has the shape {:?}, not {shape}", self.shape);
-                return Err(self.bad(problem, "store one row per entity"));
-            }
-        };
-        match rows {
-            Some((expected, of)) if expected != count => Err(self.bad(
-                format!("has {count} rows for {expected} {of}"),
-                "the counts must agree; make the file again",
-            )),
-            _ => Ok(count),
-        }
-    }
-
-    /// Refuses to allocate for numbers that the file cannot hold.
-    fn holds(&self, numbers: usize) -> Result<()> {
-        if !self.is_number() {
-            let problem = format!("holds {} instead of numbers", self.kind);
-            return Err(self.bad(problem, "store floats or integers"));
-        }
-        let bytes = (numbers as u64).saturating_mul(self.kind.size() as u64);
-        if bytes > self.dataset.storage_size().saturating_mul(MOST_COMPRESSION) {
-            return Err(self.bad(
-                format!(
-                    "claims {bytes} bytes and stores {}",
-                    self.dataset.storage_size()
-                ),
-                "the file is damaged or was never filled; make it again",
-            ));
-        }
-        Ok(())
-    }
-
-    fn fill<T: H5Type + Copy>(&self, into: &mut [T]) -> Result<()> {
-        self.dataset
-            .as_reader()
-            .read_into_raw(into)
-            .map(|_| ())
-            .map_err(|e| self.bad(reason(&e), "the file may be truncated; copy it again"))
-    }
-
-    /// Lengths along each dimension.
-    pub fn shape(&self) -> &[usize] {
-        &self.shape
-    }
-
-    pub fn floats<const C: usize>(&self, rows: Option<(usize, &str)>) -> Result<Vec<[f64; C]>> {
-        let rows = self.rows::<C>(rows)?;
-        self.holds(rows.saturating_mul(C))?;
-        let mut values = vec![[0.0; C]; rows];
-        self.fill(values.as_flattened_mut())?;
-        Ok(values)
-    }
-
-    pub fn all_floats(&self, numbers: usize) -> Result<Vec<f64>> {
-        self.holds(numbers)?;
-        let mut values = vec![0.0; numbers];
-        self.fill(&mut values)?;
-        Ok(values)
-    }
-
-    /// Integers without HDF5's silent clamping of what does not fit.
-    pub fn integers<T, const C: usize>(&self, rows: Option<(usize, &str)>) -> Result<Vec<[T; C]>>
-    where
-        T: H5Type + Copy + Default + TryFrom<i128>,
-    {
-        let rows = self.rows::<C>(rows)?;
-        self.holds(rows.saturating_mul(C))?;
-        let mut values = vec![[T::default(); C]; rows];
-        if self.kind == T::type_descriptor() {
-            self.fill(values.as_flattened_mut())?;
-            return Ok(values);
-        }
-        let into = values.as_flattened_mut();
-        match self.kind {
-            TypeDescriptor::Float(_) => self.convert::<f64, T>(into, |x| {
-                (x.fract() == 0.0 && x.abs() < 1e18).then_some(x as i128)
-            })?,
-            TypeDescriptor::Unsigned(_) => self.convert::<u64, T>(into, |x| Some(x.into()))?,
-            _ => self.convert::<i64, T>(into, |x| Some(x.into()))?,
-        }
-        Ok(values)
-    }
-
-    /// Reads as `S`, a block of rows at a time to keep memory low.
-    fn convert<S: H5Type + Copy + Default + std::fmt::Display, T: TryFrom<i128>>(
-        &self,
-        into: &mut [T],
-        exact: impl Fn(S) -> Option<i128>,
-    ) -> Result<()> {
-        const BLOCK: usize = 1 << 18;
-        let columns = self.shape.get(1).copied().unwrap_or(1);
-        for (block, into) in into.chunks_mut(BLOCK * columns).enumerate() {
-            let rows = block * BLOCK..block * BLOCK + into.len() / columns;
-            let read = if self.shape.len() == 1 {
-                (self.dataset.read_slice_1d::<S, _>(rows)).map(|a| a.into_raw_vec_and_offset().0)
-            } else {
-                (self.dataset.read_slice_2d::<S, _>((rows, ..)))
-                    .map(|a| a.into_raw_vec_and_offset().0)
-            };
-            let read =
-                read.map_err(|e| self.bad(reason(&e), "the file may be truncated; copy it again"))?;
-            for (i, (to, from)) in into.iter_mut().zip(read).enumerate() {
-                *to = exact(from)
-                    .and_then(|x| T::try_from(x).ok())
-                    .ok_or_else(|| {
-                        let row = block * BLOCK + i / columns;
-                        let problem = format!("row {row} holds {from}");
-                        self.bad(
-                            problem,
-                            "whole numbers in the range of the dataset are possible",
-                        )
-                    })?;
-            }
-        }
-        Ok(())
-    }
-
-    /// String attribute in whatever way it is stored.
-    fn text(&self, name: &str) -> Option<String> {
-        let attribute = self.dataset.attr(name).ok()?;
-        if !attribute.is_scalar() {
-            return None;
-        }
-        let bytes = match attribute.dtype().ok()?.to_descriptor().ok()? {
-            TypeDescriptor::VarLenUnicode => {
-                let s = attribute.read_scalar::<VarLenUnicode>().ok()?;
-                s.as_bytes().to_vec()
-            }
-            TypeDescriptor::VarLenAscii => {
-                let s = attribute.read_scalar::<VarLenAscii>().ok()?;
-                s.as_bytes().to_vec()
-            }
-            TypeDescriptor::FixedAscii(_) => {
-                let s = attribute.read_scalar::<FixedAscii<64>>().ok()?;
-                s.as_bytes().to_vec()
-            }
-            TypeDescriptor::FixedUnicode(_) => {
-                let s = attribute.read_scalar::<FixedUnicode<64>>().ok()?;
-                s.as_bytes().to_vec()
-            }
-            _ => return None,
-        };
-        Some(String::from_utf8_lossy(&bytes).trim().to_owned())
-    }
-
-    fn length_unit(&self) -> Result<Option<LengthUnit>> {
-        match self.text("unit").as_deref() {
-            None => Ok(None),
-            Some("um" | "µm" | "μm") => Ok(Some(LengthUnit::Um)),
-            Some("mm") => Ok(Some(LengthUnit::Mm)),
-            Some("cm") => Ok(Some(LengthUnit::Cm)),
-            Some("m") => Ok(Some(LengthUnit::M)),
-            Some(other) => {
-                let problem = format!("its unit is {other:?}");
-                Err(self.bad(problem, "um, mm, cm and m are known"))
-            }
-        }
-    }
-
-    /// Factor to mm²/ms².
-    fn tensor_unit(&self) -> Result<f64> {
-        match self.text("unit").as_deref() {
-            None | Some("mm2/ms2" | "mm²/ms²" | "mm^2/ms^2" | "m2/s2" | "m²/s²" | "m^2/s^2") => {
-                Ok(1.0)
-            }
-            Some("cm2/ms2" | "cm²/ms²" | "cm^2/ms^2") => Ok(100.0),
-            Some(other) => {
-                let problem = format!("its unit is {other:?}");
-                Err(self.bad(problem, "store the velocity tensor in mm2/ms2"))
-            }
-        }
-    }
-}
-
-/// Writes `/mesh` and `/fields` into an open file; `path` names it in errors.
+/// Writes `/mesh` into an open file, without the further fields; `path` names it in errors.
 pub fn write_group(mesh: &TetMesh, root: &Group, path: &Path) -> Result<()> {
     let group = (root.create_group("mesh")).map_err(|e| write_error(path, &e))?;
     let to = Target {
@@ -458,6 +215,11 @@ pub fn write_group(mesh: &TetMesh, root: &Group, path: &Path) -> Result<()> {
     if let Some(parts) = &mesh.parts {
         to.list("parts", parts)?;
     }
+    Ok(())
+}
+
+/// Writes the further fields of `mesh` as `/fields`.
+fn write_fields(mesh: &TetMesh, root: &Group, path: &Path) -> Result<()> {
     if mesh.point_fields.is_empty() && mesh.cell_fields.is_empty() {
         return Ok(());
     }

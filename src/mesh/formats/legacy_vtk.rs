@@ -242,7 +242,7 @@ impl<'a> Reader<'a> {
             grid.connectivity = self.typed("CONNECTIVITY", second)?;
             match offsets.split_first() {
                 None => {}
-                Some((&start, ends)) if start == 0.0 => grid.cell_ends = ends.to_vec(),
+                Some((&0.0, ends)) => grid.cell_ends = ends.to_vec(),
                 Some((start, _)) => {
                     return Err(self.damaged(format!("the first offset is {start}, not 0")));
                 }

@@ -15,13 +15,18 @@ mod carp;
 mod fibres;
 mod grid;
 mod hdf5;
+mod hdf5_heap;
+mod hdf5_source;
 mod legacy_vtk;
 mod numbers;
 mod replace;
 mod vtu;
+mod vtu_data;
+mod vtu_write;
 
 pub use fibres::attach_fibres;
-pub use hdf5::{Source as Hdf5Source, create_file, read_group, write_group};
+pub use hdf5::{create_file, read_group, write_group};
+pub use hdf5_source::Source as Hdf5Source;
 pub use replace::replace;
 
 /// THE list of mesh formats.

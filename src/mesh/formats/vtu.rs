@@ -4,24 +4,18 @@
 //! Appended raw data is not XML: the file is cut at `<AppendedData` before the XML is read.
 //! Recognised arrays: see [`super::grid`]. Layout: VTK's "XML File Formats" document.
 
-use std::io::{Read, Write};
 use std::path::Path;
 
-use base64::Engine;
-use flate2::Compression;
-use flate2::read::ZlibDecoder;
-use flate2::write::ZlibEncoder;
 use quick_xml::Reader;
 use quick_xml::events::{BytesStart, Event};
 
-use super::grid::{Array, Grid, TETRAHEDRON, points_from};
+use super::grid::{Array, Grid, points_from};
 use super::numbers::{Kind, parse};
+use super::vtu_data::{Encoding, Stream};
+use super::vtu_write::encode;
 use super::{FileMesh, MeshFormat, replace};
 use crate::error::{Error, Result};
 use crate::mesh::TetMesh;
-
-/// Deflate makes at most about 1030 bytes out of one.
-const MOST_COMPRESSION: usize = 1100;
 
 pub struct Vtu;
 
@@ -84,10 +78,7 @@ struct Parser<'a> {
     /// After the underscore, and whether it is base64.
     appended: &'a [u8],
     appended_base64: bool,
-    big_endian: bool,
-    /// Bytes of a header word: 4 or 8.
-    word: usize,
-    compressed: bool,
+    encoding: Encoding,
 }
 
 fn find(haystack: &[u8], needle: &[u8]) -> Option<usize> {
@@ -101,9 +92,7 @@ impl<'a> Parser<'a> {
             xml: bytes,
             appended: &[],
             appended_base64: false,
-            big_endian: false,
-            word: 4,
-            compressed: false,
+            encoding: Encoding::default(),
         };
         if let Some(cut) = find(bytes, b"<AppendedData") {
             parser.xml = &bytes[..cut];
@@ -277,7 +266,11 @@ impl<'a> Parser<'a> {
                 return unknown("compressor", other, remedy);
             }
         };
-        (self.big_endian, self.word, self.compressed) = (big_endian, word, compressed);
+        self.encoding = Encoding {
+            big_endian,
+            word,
+            compressed,
+        };
         Ok(())
     }
 
@@ -358,12 +351,14 @@ impl<'a> Parser<'a> {
                     })
                     .collect();
             }
-            "binary" => self.blocks(Stream::base64(text)),
+            "binary" => self.encoding.blocks(Stream::base64(text)),
             "appended" => {
                 let data = header.offset.and_then(|o| self.appended.get(o..));
                 match data {
-                    Some(data) if self.appended_base64 => self.blocks(Stream::base64(data)),
-                    Some(data) => self.blocks(Stream::Raw(data)),
+                    Some(data) if self.appended_base64 => {
+                        self.encoding.blocks(Stream::base64(data))
+                    }
+                    Some(data) => self.encoding.blocks(Stream::Raw(data)),
                     None => Err(format!(
                         "offset {:?} beyond the appended data",
                         header.offset
@@ -377,55 +372,7 @@ impl<'a> Parser<'a> {
             let problem = format!("{} bytes are no whole number of values", bytes.len());
             return Err(self.damaged(place(), problem));
         }
-        Ok(kind.decode(&bytes, self.big_endian))
-    }
-
-    fn words(&self, bytes: &[u8]) -> Vec<usize> {
-        let whole = |b: &[u8]| {
-            let fold = |sum: u64, b: &u8| (sum << 8) | u64::from(*b);
-            let value = match self.big_endian {
-                true => b.iter().fold(0, fold),
-                false => b.iter().rev().fold(0, fold),
-            };
-            usize::try_from(value).unwrap_or(usize::MAX)
-        };
-        bytes.chunks_exact(self.word).map(whole).collect()
-    }
-
-    /// Data behind its header: `[bytes] data`, or `[blocks, block size, last size, sizes…] blocks`
-    /// when compressed.
-    fn blocks(&self, mut stream: Stream) -> Result<Vec<u8>, String> {
-        if !self.compressed {
-            let length = self.words(&stream.take(self.word)?);
-            return stream.take(length[0]);
-        }
-        let header = self.words(&stream.take(3 * self.word)?);
-        let (count, full, last) = (header[0], header[1], header[2]);
-        let sizes = self.words(&stream.take(count.saturating_mul(self.word))?);
-        let mut data = Vec::new();
-        for (block, &size) in sizes.iter().enumerate() {
-            let packed = stream.take(size)?;
-            let expected = if block + 1 == count && last != 0 {
-                last
-            } else {
-                full
-            };
-            if expected > packed.len().saturating_mul(MOST_COMPRESSION) {
-                return Err(format!(
-                    "block {block} claims {expected} bytes out of {size}"
-                ));
-            }
-            let before = data.len();
-            ZlibDecoder::new(&packed[..])
-                .take(expected as u64 + 1)
-                .read_to_end(&mut data)
-                .map_err(|e| format!("block {block} cannot be decompressed ({e})"))?;
-            if data.len() - before != expected {
-                let got = data.len() - before;
-                return Err(format!("block {block} has {got} bytes, not {expected}"));
-            }
-        }
-        Ok(data)
+        Ok(kind.decode(&bytes, self.encoding.big_endian))
     }
 
     /// Appends a piece, checked against the counts it announced.
@@ -477,185 +424,4 @@ struct Piece {
     connectivity: Vec<f64>,
     point_arrays: Vec<Array>,
     cell_arrays: Vec<Array>,
-}
-
-/// Bytes to take from the front, raw or out of base64.
-enum Stream<'a> {
-    Raw(&'a [u8]),
-    /// Text left, and bytes decoded but not yet taken.
-    Base64(&'a [u8], Vec<u8>),
-}
-
-impl<'a> Stream<'a> {
-    fn base64(text: &'a [u8]) -> Self {
-        Stream::Base64(text, Vec::new())
-    }
-
-    fn take(&mut self, count: usize) -> Result<Vec<u8>, String> {
-        let short = |have: usize| format!("{count} bytes announced, {have} left");
-        match self {
-            Stream::Raw(bytes) => {
-                let taken = bytes.get(..count).ok_or_else(|| short(bytes.len()))?;
-                *bytes = &bytes[count..];
-                Ok(taken.to_vec())
-            }
-            Stream::Base64(text, ready) => {
-                if count > ready.len() + text.len() {
-                    return Err(short(ready.len() + text.len() / 4 * 3));
-                }
-                while ready.len() < count {
-                    let Some(rest) = decode_group(text, ready)? else {
-                        return Err(short(ready.len()));
-                    };
-                    *text = rest;
-                }
-                let rest = ready.split_off(count);
-                Ok(std::mem::replace(ready, rest))
-            }
-        }
-    }
-}
-
-/// Decodes the next four digits; a header encoded on its own ends in padding before the data, so
-/// padding may come in the middle.
-fn decode_group<'a>(text: &'a [u8], out: &mut Vec<u8>) -> Result<Option<&'a [u8]>, String> {
-    let mut bits = 0u32;
-    let (mut digits, mut padding) = (0, 0);
-    for (i, &c) in text.iter().enumerate() {
-        let digit = match c {
-            b'A'..=b'Z' => c - b'A',
-            b'a'..=b'z' => c - b'a' + 26,
-            b'0'..=b'9' => c - b'0' + 52,
-            b'+' => 62,
-            b'/' => 63,
-            b'=' => {
-                padding += 1;
-                0
-            }
-            _ if c.is_ascii_whitespace() => continue,
-            _ => return Err(format!("{:?} is not base64", c as char)),
-        };
-        if (padding > 0 && c != b'=') || padding > 2 {
-            return Err("base64 goes on after its padding".into());
-        }
-        bits = (bits << 6) | u32::from(digit);
-        digits += 1;
-        if digits == 4 {
-            out.extend_from_slice(&bits.to_be_bytes()[1..4 - padding]);
-            return Ok(Some(&text[i + 1..]));
-        }
-    }
-    Ok(None)
-}
-
-/// The mesh as appended base64, zlib-compressed, with 64-bit headers.
-fn encode(mesh: &TetMesh) -> std::io::Result<Vec<u8>> {
-    let mut writer = Writer::default();
-    let (n, m) = (mesh.vertex_count(), mesh.tetrahedron_count());
-    let f64s = |values: &[f64]| {
-        values
-            .iter()
-            .flat_map(|x| x.to_le_bytes())
-            .collect::<Vec<_>>()
-    };
-    writer.line(
-        r#"<?xml version="1.0"?>
-<VTKFile type="UnstructuredGrid" version="1.0" byte_order="LittleEndian" header_type="UInt64" compressor="vtkZLibDataCompressor">
-<UnstructuredGrid>"#,
-    );
-    writer.line(&format!(
-        r#"<Piece NumberOfPoints="{n}" NumberOfCells="{m}">"#
-    ));
-    writer.line("<PointData>");
-    if let Some(parts) = &mesh.parts {
-        let bytes: Vec<u8> = parts.iter().flat_map(|x| x.to_le_bytes()).collect();
-        writer.array("parts", "UInt32", 1, &bytes)?;
-    }
-    for (name, field) in &mesh.point_fields {
-        writer.array(name, "Float64", field.components, &f64s(&field.values))?;
-    }
-    writer.line("</PointData>\n<CellData>");
-    let tags: Vec<u8> = mesh.tags.iter().flat_map(|x| x.to_le_bytes()).collect();
-    writer.array("tags", "Int32", 1, &tags)?;
-    for (name, vectors) in [("fibres", &mesh.fibres), ("sheets", &mesh.sheets)] {
-        if let Some(v) = vectors {
-            writer.array(name, "Float64", 3, &f64s(v.as_flattened()))?;
-        }
-    }
-    if let Some(tensors) = &mesh.velocity_tensor {
-        // All nine: readers disagree on the order of six.
-        let nine = |[xx, xy, xz, yy, yz, zz]: [f64; 6]| [xx, xy, xz, xy, yy, yz, xz, yz, zz];
-        let full: Vec<[f64; 9]> = tensors.iter().map(|&t| nine(t)).collect();
-        writer.array("velocity_tensor", "Float64", 9, &f64s(full.as_flattened()))?;
-    }
-    if let Some(domains) = &mesh.domains {
-        let bytes: Vec<u8> = domains.iter().flat_map(|x| x.to_le_bytes()).collect();
-        writer.array("domains", "UInt32", 1, &bytes)?;
-    }
-    for (name, field) in &mesh.cell_fields {
-        writer.array(name, "Float64", field.components, &f64s(&field.values))?;
-    }
-    writer.line("</CellData>\n<Points>");
-    writer.array("points", "Float64", 3, &f64s(mesh.points.as_flattened()))?;
-    writer.line("</Points>\n<Cells>");
-    let corners = mesh.tetrahedra.as_flattened();
-    let corners: Vec<u8> = corners
-        .iter()
-        .flat_map(|&v| i64::from(v).to_le_bytes())
-        .collect();
-    writer.array("connectivity", "Int64", 1, &corners)?;
-    let ends: Vec<u8> = (1..=m as i64).flat_map(|t| (4 * t).to_le_bytes()).collect();
-    writer.array("offsets", "Int64", 1, &ends)?;
-    writer.array("types", "UInt8", 1, &vec![TETRAHEDRON; m])?;
-    writer.line("</Cells>\n</Piece>\n</UnstructuredGrid>\n<AppendedData encoding=\"base64\">");
-    let mut file = writer.xml.into_bytes();
-    file.push(b'_');
-    file.extend_from_slice(writer.appended.as_bytes());
-    file.extend_from_slice(b"\n</AppendedData>\n</VTKFile>\n");
-    Ok(file)
-}
-
-#[derive(Default)]
-struct Writer {
-    xml: String,
-    appended: String,
-}
-
-impl Writer {
-    fn line(&mut self, line: &str) {
-        self.xml.push_str(line);
-        self.xml.push('\n');
-    }
-
-    fn array(
-        &mut self,
-        name: &str,
-        kind: &str,
-        components: usize,
-        bytes: &[u8],
-    ) -> std::io::Result<()> {
-        const BLOCK: usize = 1 << 20;
-        let name = quick_xml::escape::escape(name);
-        let offset = self.appended.len();
-        self.line(&format!(
-            r#"<DataArray type="{kind}" Name="{name}" NumberOfComponents="{components}" format="appended" offset="{offset}"/>"#
-        ));
-        let mut sizes = Vec::new();
-        let mut packed = Vec::new();
-        for block in bytes.chunks(BLOCK) {
-            let before = packed.len();
-            let mut encoder = ZlibEncoder::new(&mut packed, Compression::new(5));
-            encoder.write_all(block)?;
-            encoder.finish()?;
-            sizes.push((packed.len() - before) as u64);
-        }
-        let header = [sizes.len(), BLOCK, bytes.len() % BLOCK].map(|x| x as u64);
-        let header: Vec<u8> = (header.iter().chain(&sizes))
-            .flat_map(|x| x.to_le_bytes())
-            .collect();
-        let base64 = base64::engine::general_purpose::STANDARD;
-        base64.encode_string(header, &mut self.appended);
-        base64.encode_string(packed, &mut self.appended);
-        Ok(())
-    }
 }

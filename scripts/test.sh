@@ -1,0 +1,110 @@
+#!/usr/bin/env bash
+# All checks: set-up, format, lints, release build, tests (MPI ranks included), configurations, the
+# interface contract, results read back by other programs, the scripts themselves.
+#
+#     scripts/test.sh
+#
+# Runs every step even after a failure, lists what failed, and exits 1 if anything did.
+set -euo pipefail
+source "$(dirname "${BASH_SOURCE[0]}")/environment.sh"
+
+results=$(mktemp -d)
+trap 'rm -rf "$results"' EXIT
+isochrone=target/release/isochrone
+failed=()
+
+# step NAME COMMAND...: runs the command, remembers its failure.
+step() {
+    local name=$1 begun=$SECONDS
+    shift
+    printf '\n== %s\n' "$name"
+    if "$@"; then
+        printf -- '-- %s: ok (%d s)\n' "$name" $((SECONDS - begun))
+    else
+        printf -- '-- %s: FAILED (%d s)\n' "$name" $((SECONDS - begun))
+        failed+=("$name")
+    fi
+}
+
+skip() { printf '\n== %s: NOT RUN, %s\n' "$1" "$2"; }
+
+shell_scripts() {
+    local file ok=0
+    for file in scripts/*.sh jobs/*.sh .ci/run; do
+        bash -n "$file" || ok=1
+    done
+    if command -v shellcheck >/dev/null; then
+        shellcheck --severity=warning --external-sources --source-path=SCRIPTDIR scripts/*.sh jobs/*.sh .ci/run || ok=1
+    else
+        echo "shellcheck is not installed: syntax only"
+    fi
+    return $ok
+}
+
+python_scripts() {
+    "$PYTHON" - scripts/*.py <<'END'
+import sys
+for name in sys.argv[1:]:
+    with open(name, encoding="utf-8") as file:
+        compile(file.read(), name, "exec")
+END
+}
+
+configurations() {
+    local file ok=0
+    for file in config/*.toml; do
+        "$isochrone" config check "$file" || { echo "$file: refused"; ok=1; }
+    done
+    return $ok
+}
+
+# Small runs of every command that computes, on ranks and alone.
+results() {
+    "$isochrone" eikonal config/eikonal-left-ventricle.toml --output "$results/eikonal" -q &&
+        mpirun -n 2 "$isochrone" eikonal config/eikonal-biventricle.toml \
+            --output "$results/eikonal-2-ranks" -q &&
+        "$isochrone" gradient config/gradient-check.toml --output "$results/gradient" -q &&
+        mpirun -n 2 "$isochrone" invert config/invert-biventricle-6.toml \
+            --set mesh.generate.edge=4 --output "$results/invert" -q &&
+        "$PYTHON" scripts/summary.py "$results/invert"
+}
+
+# The Python of README.md does what it says.
+readme_python() {
+    # shellcheck disable=SC2016
+    sed -n '/^```python/,/^```/{/^```/d;p}' README.md |
+        sed "s|results/demo|$results/invert|" | "$PYTHON" -
+}
+
+scripts/setup.sh
+source scripts/environment.sh # set-up may have brought cargo or .venv
+
+step "shell scripts" shell_scripts
+step "Python scripts" python_scripts
+step "format" cargo fmt --check
+step "lints" cargo clippy --locked --all-targets --all-features -- -D warnings
+step "lints without default features" \
+    cargo clippy --locked --all-targets --no-default-features -- -D warnings
+step "release build" cargo build --release --locked
+step "tests" cargo test --locked
+step "configurations" configurations
+step "results" results
+if "$PYTHON" -c 'import numpy, h5py' 2>/dev/null; then
+    step "results read by other programs" "$PYTHON" scripts/check_results.py "$results"
+    step "Python of README.md" readme_python
+    if [[ -f ../shared/contract/check.py ]]; then
+        step "interface contract" \
+            "$PYTHON" ../shared/contract/check.py "$isochrone" eikonal gradient invert errors
+    else
+        skip "interface contract" "there is no ../shared/contract/check.py here"
+    fi
+else
+    skip "results read by other programs, Python of README.md, interface contract" "numpy and h5py are not installed"
+fi
+
+printf '\n'
+if ((${#failed[@]})); then
+    printf 'scripts/test.sh: FAILED: %s\n' "${failed[@]}"
+    exit 1
+fi
+echo "scripts/test.sh: everything passed in $((SECONDS / 60)) min $((SECONDS % 60)) s"

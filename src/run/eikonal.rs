@@ -1,0 +1,201 @@
+//! `isochrone eikonal`: activation times from sources.
+
+use std::path::PathBuf;
+use std::time::Instant;
+
+use super::gather::gather;
+use super::job::Job;
+use super::model::{self, Model, Root};
+use super::output::Output;
+use super::plan::Plan;
+use crate::cli::RunArgs;
+use crate::comm::{Communicator, agree};
+use crate::eikonal::forward::{Eikonal, ForwardCounters};
+use crate::eikonal::options::Precision;
+use crate::error::{Error, Result};
+use crate::io::{Centre, ResultFile};
+use crate::progress::Console;
+use crate::real::Real;
+use crate::report::Report;
+
+/// Runs the command. Collective.
+pub fn run(args: &RunArgs, comm: &dyn Communicator, console: Console) -> Result<()> {
+    let mut job = Job::begin("eikonal", args, comm, console, |case| {
+        case.mesh()?;
+        case.sources()?;
+        Ok(())
+    })?;
+    if job.dry_run {
+        return plan(&mut job, &["eikonal.h5", "eikonal.xdmf"], 0);
+    }
+    let output = job.open_output()?;
+    let model = model::build(&mut job)?;
+    let phi = match job.case.eikonal.precision {
+        Precision::F32 => solve::<f32>(&mut job, &model)?,
+        Precision::F64 => solve::<f64>(&mut job, &model)?,
+    };
+    let begun = Instant::now();
+    write(&mut job, &output, &model, phi)?;
+    job.report.add_time("io", begun.elapsed());
+    job.finish(&output)
+}
+
+/// φ of the owned vertices.
+fn solve<T: Real>(job: &mut Job, model: &Model) -> Result<Vec<f64>> {
+    let eikonal = job.report.time("setup", || {
+        let width = job.case.eikonal.bucket_width;
+        Eikonal::<T>::new(job.comm, &model.local, &model.sources, width)
+    })?;
+    let gamma: Vec<T> = model.gamma.iter().map(|g| T::from_f64(*g)).collect();
+    tracing::info!(
+        "solving for {} vertices, {} tetrahedra",
+        model.size[0],
+        model.size[1]
+    );
+    let begun = Instant::now();
+    let solution = eikonal.solve(job.comm, &gamma)?;
+    job.report.add_time("solve", begun.elapsed());
+    count_forward(&mut job.report, &solution.counters);
+    let owned = solution.phi[..model.local.owned].iter();
+    Ok(owned.map(|t| t.value()).collect())
+}
+
+/// Adds the counters of forward solutions to the report.
+pub fn count_forward(report: &mut Report, counters: &ForwardCounters) {
+    report.count("local_solves", counters.local_solves);
+    report.count("canonical_solves", counters.canonical_solves);
+    report.count("vertex_updates", counters.vertex_updates);
+    report.count("cyclic_vertices", counters.cyclic_vertices);
+    report.count("messages", counters.traffic.messages);
+    report.count("bytes_sent", counters.traffic.bytes_sent);
+    report.count_once("exchanges", counters.traffic.exchanges);
+    report.count_once("restarts", counters.restarts);
+}
+
+fn write(job: &mut Job, output: &Output, model: &Model, phi: Vec<f64>) -> Result<()> {
+    let owned = &model.local.global_vertices[..model.local.owned];
+    let phi = gather(job.comm, model.size[0], 1, owned, &phi);
+    let inputs = model.root.as_ref().map(|r| r.inputs.clone());
+    let provenance = job.provenance(&inputs.unwrap_or_default())?;
+    let written = match &model.root {
+        Some(root) => {
+            summarise(&mut job.report, model, &phi);
+            write_root(output, root, &phi, &provenance.0)
+        }
+        None => Ok(()),
+    };
+    agree(job.comm, written)
+}
+
+/// What the times say at a glance, in the report and in the log.
+pub fn summarise(report: &mut Report, model: &Model, phi: &[f64]) {
+    let unreached = phi.iter().filter(|t| **t == f64::INFINITY).count();
+    let last = phi
+        .iter()
+        .copied()
+        .filter(|t| t.is_finite())
+        .fold(f64::NEG_INFINITY, f64::max);
+    let first = phi.iter().copied().fold(f64::INFINITY, f64::min);
+    let late = model
+        .sources
+        .iter()
+        .filter(|s| phi[s.vertex as usize] < s.time)
+        .count();
+    report.result("first_activation_ms", first);
+    report.result("last_activation_ms", last);
+    report.result("unreached_vertices", unreached);
+    report.result("sources", model.sources.len());
+    report.result("late_source_vertices", late);
+    tracing::info!("activated from {first:.3} to {last:.3} ms");
+    if unreached > 0 {
+        tracing::warn!(
+            "{unreached} vertices are reached by no source (+inf): other components of the mesh?"
+        );
+    }
+    if late > 0 {
+        tracing::warn!(
+            "{late} source vertices are reached by another source before their onset; the earlier time counts"
+        );
+    }
+}
+
+fn write_root(
+    output: &Output,
+    root: &Root,
+    phi: &[f64],
+    provenance: &[(String, String)],
+) -> Result<()> {
+    let mut file = ResultFile::create(&output.path("eikonal.h5"))?;
+    file.mesh(&root.mesh)?;
+    file.field("/fields/activation_time", Centre::Vertices, 1, phi, "ms")?;
+    file.provenance(provenance)?;
+    file.finish()
+}
+
+/// `--dry-run`: sizes, memory and files. `derivatives` is the number of directions whose tangents
+/// are held at once.
+pub fn plan(job: &mut Job, files: &[&str], derivatives: u64) -> Result<()> {
+    let prepared = model::prepare(job)?;
+    let mut plan = Plan::default();
+    if let Some((root, sources, gamma)) = &prepared {
+        let ranks = job.comm.size();
+        let (n, m) = (root.mesh.vertex_count(), root.mesh.tetrahedron_count());
+        plan.step("vertices", n);
+        plan.step("tetrahedra", m);
+        plan.step("domains", gamma.len());
+        plan.step("source vertices", sources.len());
+        plan.step("ranks", ranks);
+        plan.step("threads per rank", job.threads);
+        let parts = root.mesh.parts.as_deref().unwrap_or_default();
+        plan.memory_per_rank = memory_per_rank(root, parts, ranks, job, derivatives);
+    }
+    plan.files = files
+        .iter()
+        .chain(&["config.toml", "report.json"])
+        .map(|name| job.folder.join(name))
+        .collect::<Vec<PathBuf>>();
+    agree(job.comm, Ok::<(), Error>(()))?;
+    job.print_plan(&plan)
+}
+
+/// Bytes that each rank will need at its peak.
+fn memory_per_rank(
+    root: &Root,
+    parts: &[u32],
+    ranks: usize,
+    job: &Job,
+    derivatives: u64,
+) -> Vec<u64> {
+    let number = match job.case.eikonal.precision {
+        Precision::F32 => 4,
+        Precision::F64 => 8,
+    };
+    // A rank holds every tetrahedron that touches an owned vertex.
+    let (mut tetrahedra, mut vertices) = (vec![0u64; ranks], vec![0u64; ranks]);
+    for tet in &root.mesh.tetrahedra {
+        let mut owners = tet.map(|v| parts[v as usize]);
+        owners.sort_unstable();
+        for (i, owner) in owners.iter().enumerate() {
+            if i == 0 || owners[i - 1] != *owner {
+                tetrahedra[*owner as usize] += 1;
+            }
+        }
+    }
+    for part in parts {
+        vertices[*part as usize] += 1;
+    }
+    // The process itself with MPI and HDF5.
+    const PROCESS: u64 = 60 << 20;
+    // Local mesh (indices, numbers, f64 lengths), solver (indices, lengths, domain, corners).
+    let per_tetrahedron = (16 + 4 + 48 + 4) + (16 + 6 * number + 4 + 16 + 5);
+    // Coordinates, numbers, times, flags, stencils, candidates, causal order, adjoint.
+    let per_vertex = 24 + 4 + number + 16 + 48 + 8 + 24 + 60 + 8 * derivatives;
+    let whole =
+        16 * root.mesh.tetrahedron_count() as u64 * 7 + 40 * root.mesh.vertex_count() as u64;
+    (0..ranks)
+        .map(|r| {
+            let own = tetrahedra[r] * per_tetrahedron + vertices[r] * per_vertex;
+            PROCESS + own + if r == 0 { whole } else { 0 }
+        })
+        .collect()
+}

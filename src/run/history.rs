@@ -1,0 +1,152 @@
+//! What an inversion keeps as it goes: a line per iteration, and a checkpoint to resume from.
+
+use std::fs::{File, OpenOptions};
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use serde::{Deserialize, Serialize};
+
+use super::output::Output;
+use crate::error::{Error, Result};
+use crate::inversion::coordinator::{Checkpoint, Resume};
+use crate::inversion::optimizer::IterationRecord;
+
+/// One JSON object per iteration.
+pub const HISTORY: &str = "inversion_history.jsonl";
+
+/// The optimiser's state.
+const CHECKPOINT: &str = "inversion_checkpoint.json";
+
+/// A crash loses at most the iterations of this long.
+const CHECKPOINT_EVERY: Duration = Duration::from_secs(2);
+
+/// A checkpoint as stored.
+#[derive(Serialize, Deserialize)]
+struct Stored {
+    /// Format of this file.
+    version: u32,
+    /// SHA-256 of what must be the same in the run that resumes.
+    case: String,
+    checkpoint: Checkpoint,
+    /// Iterations so far.
+    history: Vec<IterationRecord>,
+}
+
+/// Version of the checkpoint's format.
+const VERSION: u32 = 1;
+
+/// The growing history of one inversion, on rank 0.
+pub struct History {
+    output: Output,
+    case: String,
+    lines: File,
+    path: PathBuf,
+    records: Vec<IterationRecord>,
+    last: Option<Checkpoint>,
+    saved: Option<Instant>,
+}
+
+impl History {
+    /// Starts a history, from `resume` if there is one.
+    pub fn start(output: &Output, case: String, resume: Option<&Resume>) -> Result<Self> {
+        let records = resume.map_or_else(Vec::new, |r| r.history.clone());
+        let mut text = String::new();
+        for record in &records {
+            text += &line(record)?;
+        }
+        // Lines after the checkpoint will be written again.
+        output.write(HISTORY, text.as_bytes())?;
+        if resume.is_none() {
+            let old = output.path(CHECKPOINT);
+            match std::fs::remove_file(&old) {
+                Err(e) if e.kind() != std::io::ErrorKind::NotFound => {
+                    return Err(Error::io(&old, "remove", &e));
+                }
+                _ => {}
+            }
+        }
+        let path = output.path(HISTORY);
+        let lines = OpenOptions::new()
+            .append(true)
+            .open(&path)
+            .map_err(|e| Error::io(&path, "open", &e))?;
+        Ok(Self {
+            output: output.clone(),
+            case,
+            lines,
+            path,
+            records,
+            last: resume.map(|r| r.checkpoint.clone()),
+            saved: None,
+        })
+    }
+
+    /// Keeps an iteration.
+    pub fn add(&mut self, record: &IterationRecord, checkpoint: &Checkpoint) -> Result<()> {
+        self.lines
+            .write_all(line(record)?.as_bytes())
+            .and_then(|()| self.lines.flush())
+            .map_err(|e| Error::io(&self.path, "write", &e))?;
+        self.records.push(record.clone());
+        self.last = Some(checkpoint.clone());
+        let due = self.saved.is_none_or(|at| at.elapsed() >= CHECKPOINT_EVERY);
+        if due { self.save() } else { Ok(()) }
+    }
+
+    /// Writes the checkpoint.
+    pub fn save(&mut self) -> Result<()> {
+        let Some(checkpoint) = &self.last else {
+            return Ok(());
+        };
+        let stored = Stored {
+            version: VERSION,
+            case: self.case.clone(),
+            checkpoint: checkpoint.clone(),
+            history: self.records.clone(),
+        };
+        let text = serde_json::to_vec(&stored).map_err(bug)?;
+        self.output.write(CHECKPOINT, &text)?;
+        self.saved = Some(Instant::now());
+        Ok(())
+    }
+}
+
+fn line(record: &IterationRecord) -> Result<String> {
+    Ok(serde_json::to_string(record).map_err(bug)? + "\n")
+}
+
+fn bug(e: serde_json::Error) -> Error {
+    Error::Bug(format!("history: {e}"))
+}
+
+/// What an interrupted run of the same case left; `None` where there is nothing.
+pub fn resume(output: &Output, case: &str) -> Result<Option<Resume>> {
+    let path = output.path(CHECKPOINT);
+    if !Path::new(&path).exists() {
+        return Ok(None);
+    }
+    let text = std::fs::read(&path).map_err(|e| Error::io(&path, "read", &e))?;
+    let damaged = |problem: String| {
+        Error::bad_file(&path, "checkpoint", problem, "start again with --overwrite")
+    };
+    let value: serde_json::Value =
+        serde_json::from_slice(&text).map_err(|e| damaged(format!("not readable: {e}")))?;
+    if value["version"] != VERSION {
+        return Err(damaged(format!(
+            "its version {} is not {VERSION}",
+            value["version"]
+        )));
+    }
+    let stored: Stored =
+        serde_json::from_value(value).map_err(|e| damaged(format!("not readable: {e}")))?;
+    if stored.case != case {
+        return Err(damaged(
+            "it is of another case (only stop criteria and [run] may change)".into(),
+        ));
+    }
+    Ok(Some(Resume {
+        checkpoint: stored.checkpoint,
+        history: stored.history,
+    }))
+}

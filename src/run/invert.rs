@@ -1,0 +1,302 @@
+//! `isochrone invert`: γ of every domain from measured activation times.
+
+use std::time::Instant;
+
+use sha2::{Digest, Sha256};
+
+use super::eikonal::{count_forward, plan, summarise};
+use super::gather::gather;
+use super::gradient::add_timers;
+use super::history::{self, HISTORY, History};
+use super::job::Job;
+use super::misfit::observations;
+use super::model::{self, Model, Root, expand_gamma};
+use super::output::Output;
+use super::signals::StopRequests;
+use crate::cli::RunArgs;
+use crate::comm::{Communicator, agree};
+use crate::config::Case;
+use crate::eikonal::forward::Eikonal;
+use crate::eikonal::options::Precision;
+use crate::error::{Error, Result};
+use crate::inversion::coordinator::{Callbacks, Outcome, Settings, coordinate};
+use crate::inversion::eikonal_misfit::EikonalMisfit;
+use crate::inversion::regularisation::Neighbours;
+use crate::io::{Centre, ResultFile};
+use crate::partition::domain_contacts;
+use crate::progress::{Console, Progress};
+use crate::real::Real;
+
+/// Runs the command. Collective.
+pub fn run(args: &RunArgs, comm: &dyn Communicator, console: Console) -> Result<()> {
+    let mut job = Job::begin("invert", args, comm, console, |case| {
+        case.mesh()?;
+        case.sources()?;
+        case.inversion()?;
+        Ok(())
+    })?;
+    if job.dry_run {
+        let directions = job.case.domains.known_count().unwrap_or(1) as u64;
+        let files = ["inversion.h5", "inversion.xdmf", HISTORY];
+        return plan(&mut job, &files, directions);
+    }
+    let stop = agree(comm, StopRequests::listen(job.case.run.max_minutes))?;
+    let output = job.open_output()?;
+    let mut model = model::build(&mut job)?;
+    let (outcome, phi) = match job.case.eikonal.precision {
+        Precision::F32 => minimise::<f32>(&mut job, &mut model, &output, &stop)?,
+        Precision::F64 => minimise::<f64>(&mut job, &mut model, &output, &stop)?,
+    };
+    let begun = Instant::now();
+    write(&mut job, &output, &model, &outcome, &phi)?;
+    job.report.add_time("io", begun.elapsed());
+    job.finish(&output)?;
+    if outcome.stop_reason.is_interruption() {
+        let iterations = outcome.history.last().map_or(0, |r| r.iteration);
+        return agree(
+            comm,
+            Err(Error::Interrupted {
+                by: outcome.stop_reason.name().replace('_', " "),
+                what_was_kept: format!("{iterations} iterations are kept"),
+            }),
+        );
+    }
+    Ok(())
+}
+
+/// The inversion, and the times of its result on rank 0.
+fn minimise<T: Real>(
+    job: &mut Job,
+    model: &mut Model,
+    output: &Output,
+    stop: &StopRequests,
+) -> Result<(Outcome, Vec<f64>)> {
+    let comm = job.comm;
+    let eikonal = job.report.time("setup", || {
+        let width = job.case.eikonal.bucket_width;
+        Eikonal::<T>::new(comm, &model.local, &model.sources, width)
+    })?;
+    let k = model.gamma.len();
+    let initial = match &job.case.inversion.initial_gamma {
+        Some(gamma) => expand_gamma("inversion.initial_gamma", gamma, k, &job.case)?,
+        None => model.gamma.clone(),
+    };
+    let observations = observations(job, model, &eikonal)?;
+    let neighbours = agree(comm, neighbours(model))?;
+    let options = job.case.inversion.clone();
+    let settings = agree(comm, Settings::new(&options, neighbours))?;
+    let mut misfit = EikonalMisfit::new(comm, &eikonal, observations, options.gradient, k);
+
+    let started = if comm.rank() == 0 {
+        start_history(job, output).map(Some)
+    } else {
+        Ok(None)
+    };
+    let (mut history, resume) = match agree(comm, started)? {
+        Some((history, resume)) => (Some(history), resume),
+        None => (None, None),
+    };
+    let iterations = options.stop.iterations as u64;
+    let mut progress = Progress::start(&job.console, comm.rank(), "inversion", iterations);
+    let begun = Instant::now();
+    let outcome = coordinate(
+        comm,
+        &mut misfit,
+        &settings,
+        &initial,
+        resume,
+        Callbacks {
+            on_iteration: &mut |record, checkpoint| {
+                let detail = format!(
+                    "iteration {}, misfit {:.4e}",
+                    record.iteration, record.misfit
+                );
+                tracing::debug!("{detail}, gradient {:.3e}", record.gradient_norm);
+                progress.set(record.iteration as u64, &detail);
+                match &mut history {
+                    Some(history) => history.add(record, checkpoint),
+                    None => Ok(()),
+                }
+            },
+            should_stop: &mut || stop.reason(&job.report),
+        },
+    )?;
+    drop(progress);
+    job.report.add_time("inversion", begun.elapsed());
+    let saved = history.as_mut().map_or(Ok(()), History::save);
+    agree(comm, saved)?;
+
+    let solution = misfit.solve(&outcome.best().gamma)?;
+    let owned = model.local.owned;
+    let phi: Vec<f64> = solution.phi[..owned].iter().map(|t| t.value()).collect();
+    let phi = gather(
+        comm,
+        model.size[0],
+        1,
+        &model.local.global_vertices[..owned],
+        &phi,
+    );
+    add_timers(&mut job.report, &misfit.timers);
+    count_forward(&mut job.report, &misfit.counters);
+    Ok((outcome, phi))
+}
+
+fn start_history(
+    job: &Job,
+    output: &Output,
+) -> Result<(History, Option<crate::inversion::coordinator::Resume>)> {
+    let case = fingerprint(&job.case)?;
+    let resume = if job.resume {
+        history::resume(output, &case)?
+    } else {
+        None
+    };
+    match &resume {
+        Some(r) => tracing::info!(
+            "resuming after {} iterations",
+            r.history.len().saturating_sub(1)
+        ),
+        None if job.resume => tracing::info!("nothing to resume from, starting"),
+        None => {}
+    }
+    let history = History::start(output, case, resume.as_ref())?;
+    Ok((history, resume))
+}
+
+/// SHA-256 of all that a resumed run must have in common with the first.
+fn fingerprint(case: &Case) -> Result<String> {
+    let bug = |e: serde_json::Error| Error::Bug(format!("case: {e}"));
+    let mut value = serde_json::to_value(case).map_err(bug)?;
+    if let Some(sections) = value.as_object_mut() {
+        sections.remove("run");
+        sections.remove("gradient");
+    }
+    if let Some(inversion) = value["inversion"].as_object_mut() {
+        inversion.remove("stop");
+    }
+    let text = serde_json::to_vec(&value).map_err(bug)?;
+    Ok(Sha256::digest(&text)
+        .iter()
+        .map(|b| format!("{b:02x}"))
+        .collect())
+}
+
+/// Pairs of domains with common faces, on rank 0.
+fn neighbours(model: &Model) -> Result<Vec<Neighbours>> {
+    let Some((root, domains)) = model
+        .root
+        .as_ref()
+        .and_then(|root| Some((root, root.mesh.domains.as_ref()?)))
+    else {
+        return Ok(Vec::new());
+    };
+    Ok(domain_contacts(&root.mesh, domains)?
+        .into_iter()
+        .map(|c| Neighbours {
+            first: c.k as usize,
+            second: c.l as usize,
+            share: c.share,
+        })
+        .collect())
+}
+
+fn write(
+    job: &mut Job,
+    output: &Output,
+    model: &Model,
+    outcome: &Outcome,
+    phi: &[f64],
+) -> Result<()> {
+    let best = outcome.best();
+    let report = &mut job.report;
+    report.result("stop_reason", outcome.stop_reason.name());
+    report.result("iterations", best.iterations);
+    report.result("misfit", best.misfit);
+    report.result("objective", best.objective);
+    report.result("gradient_norm", best.gradient_norm);
+    report.result("gamma", best.gamma.clone());
+    if outcome.runs.len() > 1 {
+        let runs: Vec<_> = outcome
+            .runs
+            .iter()
+            .map(|run| serde_json::json!({ "start": run.start, "misfit": run.misfit, "gamma": run.gamma }))
+            .collect();
+        report.result("starts", runs);
+        report.result("best_start", best.start);
+    }
+    if let Some(twin) = &job.case.inversion.twin {
+        let pairs = || best.gamma.iter().zip(&twin.gamma);
+        let error = pairs().fold(0.0, |m, (g, t)| f64::max(m, (g - t).abs()));
+        let log_error = pairs().fold(0.0, |m, (g, t)| f64::max(m, (g / t).ln().abs()));
+        report.result("largest_gamma_error", error);
+        report.result("largest_log_gamma_error", log_error);
+        tracing::info!("largest error of gamma {error:.2e}, of log gamma {log_error:.2e}");
+    }
+    let counters = outcome.counters();
+    report.count_once("evaluations", counters.evaluations);
+    report.count_once("gradient_evaluations", counters.gradient_evaluations);
+    report.count_once("jacobian_evaluations", counters.jacobian_evaluations);
+    tracing::info!(
+        "stopped by {} after {} iterations and {} evaluations, misfit {:.4e}",
+        outcome.stop_reason.name(),
+        best.iterations,
+        counters.evaluations,
+        best.misfit
+    );
+    let inputs = model.root.as_ref().map(|r| r.inputs.clone());
+    let provenance = job.provenance(&inputs.unwrap_or_default())?;
+    let written = match &model.root {
+        Some(root) => {
+            summarise(&mut job.report, model, phi);
+            write_root(output, root, outcome, phi, &provenance.0)
+        }
+        None => Ok(()),
+    };
+    agree(job.comm, written)
+}
+
+fn write_root(
+    output: &Output,
+    root: &Root,
+    outcome: &Outcome,
+    phi: &[f64],
+    provenance: &[(String, String)],
+) -> Result<()> {
+    let best = outcome.best();
+    let mut file = ResultFile::create(&output.path("inversion.h5"))?;
+    file.mesh(&root.mesh)?;
+    file.field("/fields/activation_time", Centre::Vertices, 1, phi, "ms")?;
+    let domains = root.mesh.domains.as_deref().unwrap_or_default();
+    let gamma: Vec<f64> = domains.iter().map(|k| best.gamma[*k as usize]).collect();
+    file.field("/fields/gamma", Centre::Tetrahedra, 1, &gamma, "1")?;
+
+    let records: Vec<_> = outcome.best_history().collect();
+    let column = |of: fn(&crate::inversion::optimizer::IterationRecord) -> f64| {
+        records.iter().map(|r| of(r)).collect::<Vec<f64>>()
+    };
+    let rows = records.len();
+    let gamma: Vec<f64> = records
+        .iter()
+        .flat_map(|r| r.gamma.iter().copied())
+        .collect();
+    file.dataset("/inversion/gamma", &[rows, best.gamma.len()], &gamma, "1")?;
+    file.dataset("/inversion/misfit", &[rows], &column(|r| r.misfit), "ms^2")?;
+    file.dataset(
+        "/inversion/objective",
+        &[rows],
+        &column(|r| r.objective),
+        "ms^2",
+    )?;
+    file.dataset(
+        "/inversion/gradient_norm",
+        &[rows],
+        &column(|r| r.gradient_norm),
+        "ms^2",
+    )?;
+    file.dataset("/inversion/seconds", &[rows], &column(|r| r.seconds), "s")?;
+    let evaluations: Vec<u64> = records.iter().map(|r| r.evaluations).collect();
+    file.dataset("/inversion/evaluations", &[rows], &evaluations, "1")?;
+    file.text("/inversion", "stop_reason", outcome.stop_reason.name())?;
+    file.provenance(provenance)?;
+    file.finish()
+}

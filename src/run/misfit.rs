@@ -1,0 +1,141 @@
+//! Measured times of a case, or its twin experiment, as each rank's observations.
+
+use std::path::PathBuf;
+
+use super::gather::gather;
+use super::job::Job;
+use super::model::{Model, Root, expand_gamma};
+use crate::comm::agree;
+use crate::config::Case;
+use crate::eikonal::forward::Eikonal;
+use crate::error::{Error, Result};
+use crate::inversion::locate::sample_points;
+use crate::inversion::misfit::LocalObservations;
+use crate::inversion::observations::{Observations, Sampling};
+use crate::inversion::options::{DatasetRef, GammaInput, NamedVertices, Where};
+use crate::io;
+use crate::mesh::surface::surface_vertices;
+use crate::real::Real;
+
+/// The observations of this rank. Collective; solves the forward problem for a twin.
+pub fn observations<T: Real>(
+    job: &mut Job,
+    model: &mut Model,
+    eikonal: &Eikonal<T>,
+) -> Result<LocalObservations> {
+    let twin_times = twin_times(job, model, eikonal)?;
+    let made = match &mut model.root {
+        Some(root) => on_root(&job.case, root, &twin_times).map(Some),
+        None => Ok(None),
+    };
+    let made = agree(job.comm, made)?;
+    if let Some(observations) = &made {
+        let (rows, missing) = (observations.len(), observations.missing());
+        job.report.result("observations", rows - missing);
+        tracing::info!("{} measured times", rows - missing);
+        if missing > 0 {
+            tracing::warn!("{missing} measured times are NaN and take no part");
+        }
+    }
+    let parts = model
+        .root
+        .as_ref()
+        .and_then(|root| root.mesh.parts.as_deref())
+        .unwrap_or_default();
+    let mine = Observations::scatter(job.comm, made.as_ref(), parts);
+    let mut numbers: Vec<(u32, u32)> = model
+        .local
+        .global_vertices
+        .iter()
+        .copied()
+        .zip(0..)
+        .collect();
+    numbers.sort_unstable();
+    let localised = mine.localise(|global| {
+        let i = numbers.binary_search_by_key(&global, |(g, _)| *g).ok()?;
+        Some(numbers[i].1)
+    });
+    agree(job.comm, localised)
+}
+
+/// Times of the twin on rank 0, in the file's numbering; empty elsewhere or without a twin.
+fn twin_times<T: Real>(job: &mut Job, model: &Model, eikonal: &Eikonal<T>) -> Result<Vec<f64>> {
+    let Some(twin) = &job.case.inversion.twin else {
+        return Ok(Vec::new());
+    };
+    let gamma = GammaInput::PerDomain(twin.gamma.clone());
+    let gamma = expand_gamma("inversion.twin.gamma", &gamma, model.gamma.len(), &job.case)?;
+    let gamma: Vec<T> = gamma.iter().map(|g| T::from_f64(*g)).collect();
+    let begun = std::time::Instant::now();
+    let solution = eikonal.solve(job.comm, &gamma)?;
+    job.report.add_time("twin", begun.elapsed());
+    let owned = model.local.owned;
+    let phi: Vec<f64> = solution.phi[..owned].iter().map(|t| t.value()).collect();
+    let numbers = &model.local.global_vertices[..owned];
+    Ok(gather(job.comm, model.size[0], 1, numbers, &phi))
+}
+
+fn on_root(case: &Case, root: &mut Root, twin_times: &[f64]) -> Result<Observations> {
+    let options = case.inversion()?;
+    let sampling = sampling(case, root, &options.vertices)?;
+    let n = root.mesh.vertex_count();
+    let weights = match &options.weights {
+        Some(from) => Some(read(from, "/weights", &mut root.inputs)?),
+        None => None,
+    };
+    if let Some(from) = &options.measured {
+        let measured = read(from, "/fields/activation_time", &mut root.inputs)?;
+        return Observations::new(sampling, measured, weights, n);
+    }
+    let twin = options
+        .twin
+        .as_ref()
+        .ok_or_else(|| Error::Bug("neither measured times nor a twin".into()))?;
+    Observations::twin(sampling, twin_times, twin.noise_ms, twin.seed, weights)
+}
+
+fn read(from: &DatasetRef, usual: &str, inputs: &mut Vec<PathBuf>) -> Result<Vec<f64>> {
+    let dataset = from.dataset.as_deref().unwrap_or(usual);
+    let values = io::read_f64(&from.file, dataset, None)?;
+    if !inputs.contains(&from.file) {
+        inputs.push(from.file.clone());
+    }
+    Ok(values)
+}
+
+/// The vertices or points where times are measured.
+fn sampling(case: &Case, root: &mut Root, place: &Where) -> Result<Sampling> {
+    let n = root.mesh.vertex_count();
+    match place {
+        Where::Named(NamedVertices::All) => Ok(Sampling::at_vertices(0..n as u32)),
+        Where::Named(NamedVertices::Surface) => Ok(Sampling::at_vertices(surface_vertices(
+            n,
+            &root.mesh.tetrahedra,
+        )?)),
+        Where::Dataset(from) => {
+            let dataset = from.dataset.as_deref().unwrap_or("/vertices");
+            let vertices = io::read_integers::<u32>(&from.file, dataset, None)?;
+            root.inputs.push(from.file.clone());
+            if let Some(v) = vertices.iter().find(|v| **v as usize >= n) {
+                return Err(Error::bad_file(
+                    &from.file,
+                    format!("dataset {dataset}"),
+                    format!("vertex {v} is not in the mesh"),
+                    format!("its {n} vertices are numbered from 0"),
+                ));
+            }
+            Ok(Sampling::at_vertices(vertices))
+        }
+        Where::Points { points } => {
+            let points: Vec<_> = points.iter().map(|p| p.map(|c| c * root.unit_mm)).collect();
+            sample_points(&root.mesh, &points).map_err(|e| {
+                let problem = e.to_string();
+                case.origins.error(
+                    "inversion.vertices.points",
+                    problem,
+                    "move it into the mesh",
+                )
+            })
+        }
+    }
+}

@@ -1,0 +1,417 @@
+//! From a case to the eikonal problem on all ranks: mesh, tensors, domains, sources, parts.
+
+use std::path::PathBuf;
+
+use super::job::Job;
+use crate::comm::{Communicator, agree, broadcast_json, broadcast_slice};
+use crate::config::{Case, Conduction, Division, MeshOrigin, Place, Speed};
+use crate::eikonal::forward::Source;
+use crate::error::{Error, Result};
+use crate::inversion::options::GammaInput;
+use crate::io;
+use crate::mesh::check::{validate, validate_fibres};
+use crate::mesh::{TetMesh, formats, generate};
+use crate::partition;
+use crate::partition::local_mesh::{LocalMesh, WholeMesh, distribute};
+use crate::tensor::{Metric, Vec3, VelocityTensor, norm, sub};
+use crate::units::LengthUnit;
+
+/// The eikonal problem as all ranks hold it.
+pub struct Model {
+    pub local: LocalMesh,
+    /// Sources, numbers in the file, the same on all ranks.
+    pub sources: Vec<Source>,
+    /// γ of the configuration, one per domain.
+    pub gamma: Vec<f64>,
+    /// Vertices and tetrahedra of the whole mesh.
+    pub size: [usize; 2],
+    /// What rank 0 alone holds.
+    pub root: Option<Root>,
+}
+
+/// The whole mesh, on rank 0.
+pub struct Root {
+    /// With domains and parts.
+    pub mesh: TetMesh,
+    pub medium: Medium,
+    /// Millimetres in a unit of the configuration.
+    pub unit_mm: f64,
+    /// Files that were read.
+    pub inputs: Vec<PathBuf>,
+}
+
+/// Where the velocity tensor of a tetrahedron comes from.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Medium {
+    Isotropic(f64),
+    /// Fibre speed and one speed across.
+    Transverse(f64, f64),
+    /// Speeds along fibre, sheet and normal.
+    Orthotropic([f64; 3]),
+    /// Stored with the mesh.
+    Stored,
+}
+
+impl Medium {
+    /// M of tetrahedron `t` at γ = 1, mm²/ms².
+    pub fn velocity(&self, mesh: &TetMesh, t: usize) -> VelocityTensor {
+        // The mesh was checked to hold what the medium needs.
+        let of = |list: &Option<Vec<Vec3>>| list.as_ref().map_or([0.0; 3], |l| l[t]);
+        match *self {
+            Medium::Isotropic(c) => VelocityTensor::isotropic(c),
+            Medium::Transverse(along, across) => {
+                VelocityTensor::transverse(along, across, of(&mesh.fibres))
+            }
+            Medium::Orthotropic(speeds) => {
+                VelocityTensor::from_fibres(speeds, of(&mesh.fibres), of(&mesh.sheets))
+            }
+            Medium::Stored => VelocityTensor(
+                mesh.velocity_tensor
+                    .as_ref()
+                    .map_or([f64::NAN; 6], |list| list[t]),
+            ),
+        }
+    }
+}
+
+impl Root {
+    /// N = M⁻¹ of tetrahedron `t` at γ = 1.
+    pub fn metric(&self, t: usize) -> Metric {
+        metric(&self.medium, &self.mesh, t)
+    }
+}
+
+fn metric(medium: &Medium, mesh: &TetMesh, t: usize) -> Metric {
+    // Checked when the medium was chosen; NaN would show.
+    medium
+        .velocity(mesh, t)
+        .metric()
+        .unwrap_or(Metric([f64::NAN; 6]))
+}
+
+/// What rank 0 prepares.
+struct Prepared {
+    root: Root,
+    sources: Vec<Source>,
+    gamma: Vec<f64>,
+}
+
+/// Reads or makes the mesh and everything on it, on rank 0, without distributing it.
+pub fn prepare(job: &mut Job) -> Result<Option<(Root, Vec<Source>, Vec<f64>)>> {
+    let prepared = if job.comm.rank() == 0 {
+        let ranks = job.comm.size();
+        let case = &job.case;
+        let begun = std::time::Instant::now();
+        let prepared = read_mesh(case).and_then(|read| {
+            let setup = begun.elapsed();
+            let prepared = prepare_on(case, read, ranks)?;
+            Ok((prepared, setup, begun.elapsed() - setup))
+        });
+        prepared.map(|(prepared, setup, partition)| {
+            job.report.add_time("setup", setup);
+            job.report.add_time("partition", partition);
+            Some(prepared)
+        })
+    } else {
+        Ok(None)
+    };
+    Ok(agree(job.comm, prepared)?.map(|p| (p.root, p.sources, p.gamma)))
+}
+
+/// Prepares the problem and gives every rank its part. Collective.
+pub fn build(job: &mut Job) -> Result<Model> {
+    let prepared = prepare(job)?;
+    let begun = std::time::Instant::now();
+    let comm = job.comm;
+    let whole_size = prepared
+        .as_ref()
+        .map(|(root, ..)| [root.mesh.vertex_count(), root.mesh.tetrahedron_count()]);
+    let size: [usize; 2] = broadcast_json(comm, 0, whole_size)?;
+    let (root, mut sources, mut gamma) = match prepared {
+        Some((root, sources, gamma)) => (Some(root), sources, gamma),
+        None => (None, Vec::new(), Vec::new()),
+    };
+    broadcast_slice(comm, 0, &mut gamma);
+    let mut vertices: Vec<u32> = sources.iter().map(|s| s.vertex).collect();
+    let mut times: Vec<f64> = sources.iter().map(|s| s.time).collect();
+    broadcast_slice(comm, 0, &mut vertices);
+    broadcast_slice(comm, 0, &mut times);
+    if comm.rank() > 0 {
+        sources = vertices
+            .into_iter()
+            .zip(times)
+            .map(|(vertex, time)| Source { vertex, time })
+            .collect();
+    }
+    let local = distribute_root(comm, root.as_ref())?;
+    job.report.add_time("partition", begun.elapsed());
+    job.report.mesh(size[0], size[1]);
+    Ok(Model {
+        local,
+        sources,
+        gamma,
+        size,
+        root,
+    })
+}
+
+fn distribute_root(comm: &dyn Communicator, root: Option<&Root>) -> Result<LocalMesh> {
+    let Some(root) = root else {
+        return distribute(comm, None);
+    };
+    let of = |t: usize| root.metric(t);
+    let (domains, parts) = (&root.mesh.domains, &root.mesh.parts);
+    let whole = domains
+        .as_ref()
+        .zip(parts.as_ref())
+        .map(|(domains, parts)| WholeMesh {
+            points: &root.mesh.points,
+            tetrahedra: &root.mesh.tetrahedra,
+            metric: &of,
+            domains,
+            parts,
+        });
+    distribute(comm, whole.as_ref())
+}
+
+/// The mesh, with millimetres per unit of the configuration and the files read.
+fn read_mesh(case: &Case) -> Result<(TetMesh, f64, Vec<PathBuf>)> {
+    let input = case.mesh()?;
+    match &input.origin {
+        MeshOrigin::File(path) => {
+            let mut mesh = formats::read(path, input.unit)?;
+            let mut inputs = vec![path.clone()];
+            if let Some(fibres) = &input.fibres {
+                formats::attach_fibres(&mut mesh, fibres, input.unit)?;
+                inputs.push(fibres.clone());
+            }
+            validate(&mesh)?;
+            let unit = match input.unit {
+                Some(unit) => unit,
+                None => formats::format_of(path)?.default_unit(),
+            };
+            Ok((mesh, unit.in_mm(), inputs))
+        }
+        MeshOrigin::Generate(generator) => {
+            let unit = input.unit.unwrap_or(LengthUnit::Mm).in_mm();
+            Ok((generate::generate(generator, unit)?, unit, Vec::new()))
+        }
+    }
+}
+
+fn prepare_on(
+    case: &Case,
+    (mut mesh, unit_mm, mut inputs): (TetMesh, f64, Vec<PathBuf>),
+    ranks: usize,
+) -> Result<Prepared> {
+    let medium = medium(&case.conduction, &mesh, case)?;
+    let (domains, count) = domains(case, &mesh, &mut inputs)?;
+    mesh.domains = Some(domains);
+    let gamma = expand_gamma("domains.gamma", &case.domains.gamma, count, case)?;
+    let sources = sources(case, &mesh, unit_mm)?;
+    mesh.parts = Some(partition::vertex_parts(&mesh, ranks)?);
+    Ok(Prepared {
+        root: Root {
+            mesh,
+            medium,
+            unit_mm,
+            inputs,
+        },
+        sources,
+        gamma,
+    })
+}
+
+/// γ for each of `count` domains.
+pub fn expand_gamma(key: &str, gamma: &GammaInput, count: usize, case: &Case) -> Result<Vec<f64>> {
+    gamma.expand(count).ok_or_else(|| {
+        case.origins.error(
+            key,
+            format!("does not have {count} values, one for each domain"),
+            "give one value per domain, or one number for all",
+        )
+    })
+}
+
+/// Speeds of the configuration or tensors of the file, whichever there is.
+fn medium(conduction: &Conduction, mesh: &TetMesh, case: &Case) -> Result<Medium> {
+    let key = "conduction.speed";
+    let error = |problem: &str, remedy: &str| Err(case.origins.error(key, problem, remedy));
+    let Some(speed) = conduction.speed else {
+        if mesh.velocity_tensor.is_none() {
+            return error(
+                "there is no speed, and the mesh has no velocity_tensor",
+                "give conduction.speed, one number in mm/ms or { fibre, sheet, normal }",
+            );
+        }
+        for t in 0..mesh.tetrahedron_count() {
+            if !Medium::Stored.velocity(mesh, t).is_spd() {
+                return Err(Error::bad_data(
+                    format!("velocity tensor of tetrahedron {t}"),
+                    "not symmetric positive definite",
+                    "mend /mesh/velocity_tensor, or remove it and give conduction.speed",
+                ));
+            }
+        }
+        return Ok(Medium::Stored);
+    };
+    if mesh.velocity_tensor.is_some() {
+        return error(
+            "given, and the mesh has a velocity_tensor too",
+            "choose: remove conduction.speed, or the file's velocity_tensor",
+        );
+    }
+    let speeds = match speed {
+        Speed::Isotropic(c) => [c; 3],
+        Speed::Orthotropic(o) => [o.fibre, o.sheet, o.normal],
+    };
+    let [f, s, n] = speeds;
+    if f == s && s == n {
+        return Ok(Medium::Isotropic(f));
+    }
+    if mesh.fibres.is_none() {
+        return error(
+            "speeds differ along and across the fibres, and the mesh has no fibres",
+            "give one speed for all directions, or a mesh with fibres",
+        );
+    }
+    validate_fibres(mesh)?;
+    if s == n {
+        return Ok(Medium::Transverse(f, s));
+    }
+    if mesh.sheets.is_none() {
+        return error(
+            "speeds differ along sheet and normal, and the mesh has fibres but no sheets",
+            "give the same speed for sheet and normal, or a mesh with sheets",
+        );
+    }
+    Ok(Medium::Orthotropic(speeds))
+}
+
+/// Domain of each tetrahedron, and their number.
+fn domains(case: &Case, mesh: &TetMesh, inputs: &mut Vec<PathBuf>) -> Result<(Vec<u32>, usize)> {
+    let m = mesh.tetrahedron_count();
+    match case.domains.division() {
+        Division::Single => Ok((vec![0; m], 1)),
+        Division::Metis(count) => Ok((partition::material_domains(mesh, count)?, count)),
+        Division::Tags => {
+            let (domains, tags) = partition::tag_domains(mesh);
+            Ok((domains, tags.len()))
+        }
+        Division::File(None) => {
+            let domains = mesh.domains.clone().ok_or_else(|| {
+                case.origins.error(
+                    "domains.method",
+                    "the mesh has no /mesh/domains",
+                    "give domains.file = { file, dataset }, or another method",
+                )
+            })?;
+            let count = partition::check_domains(&domains, mesh, "/mesh/domains")?;
+            Ok((domains, count))
+        }
+        Division::File(Some(from)) => {
+            let dataset = from.dataset.as_deref().unwrap_or("/mesh/domains");
+            let expected = Some((m, "tetrahedra of the mesh"));
+            let domains = io::read_integers::<u32>(&from.file, dataset, expected)?;
+            inputs.push(from.file.clone());
+            let count = partition::check_domains(&domains, mesh, dataset)?;
+            Ok((domains, count))
+        }
+    }
+}
+
+/// The vertices of all sources, with their onset.
+fn sources(case: &Case, mesh: &TetMesh, unit_mm: f64) -> Result<Vec<Source>> {
+    let mut sources = Vec::new();
+    for (i, source) in case.sources()?.iter().enumerate() {
+        let key = format!("source.{i}");
+        let vertices = place_vertices(&key, &source.place, mesh, unit_mm, case)?;
+        sources.extend(vertices.into_iter().map(|vertex| Source {
+            vertex,
+            time: source.time,
+        }));
+    }
+    Ok(sources)
+}
+
+fn place_vertices(
+    key: &str,
+    place: &Place,
+    mesh: &TetMesh,
+    unit_mm: f64,
+    case: &Case,
+) -> Result<Vec<u32>> {
+    let n = mesh.vertex_count();
+    let in_mm = |x: &[f64; 3]| x.map(|c| c * unit_mm);
+    let within = |centre: Vec3, radius: f64| {
+        (0u32..)
+            .zip(&mesh.points)
+            .filter(|(_, p)| norm(sub(**p, centre)) <= radius)
+            .map(|(v, _)| v)
+            .collect::<Vec<u32>>()
+    };
+    match place {
+        Place::Vertices(list) => list
+            .iter()
+            .map(|v| {
+                let fits = u32::try_from(*v).ok().filter(|v| (*v as usize) < n);
+                fits.ok_or_else(|| {
+                    case.origins.error(
+                        &format!("{key}.vertices"),
+                        format!("vertex {v} is not in the mesh"),
+                        format!("its {n} vertices are numbered from 0 to {}", n - 1),
+                    )
+                })
+            })
+            .collect(),
+        Place::Point(point) => {
+            let point = in_mm(point);
+            let nearest = (0u32..)
+                .zip(&mesh.points)
+                .map(|(v, p)| (norm(sub(*p, point)), v))
+                .min_by(|a, b| a.0.total_cmp(&b.0));
+            let Some((distance, vertex)) = nearest else {
+                return Err(Error::bad_data(
+                    "mesh",
+                    "it has no vertices",
+                    "give another",
+                ));
+            };
+            tracing::debug!("{key}.point: vertex {vertex}, {distance:.3} mm away");
+            Ok(vec![vertex])
+        }
+        Place::Sphere(sphere) => {
+            let found = within(in_mm(&sphere.centre), sphere.radius * unit_mm);
+            if found.is_empty() {
+                return Err(case.origins.error(
+                    &format!("{key}.sphere"),
+                    "there is no vertex of the mesh in it",
+                    "enlarge the radius or move the centre (in the unit of mesh.unit)",
+                ));
+            }
+            Ok(found)
+        }
+        Place::Tag(tag) => {
+            let of_tag = mesh
+                .tetrahedra
+                .iter()
+                .zip(&mesh.tags)
+                .filter(|(_, t)| **t == *tag);
+            let mut found: Vec<u32> = of_tag.flat_map(|(tet, _)| *tet).collect();
+            found.sort_unstable();
+            found.dedup();
+            if found.is_empty() {
+                let mut tags = mesh.tags.clone();
+                tags.sort_unstable();
+                tags.dedup();
+                let shown: Vec<String> = tags.iter().take(12).map(i32::to_string).collect();
+                return Err(case.origins.error(
+                    &format!("{key}.tag"),
+                    format!("no tetrahedron has tag {tag}"),
+                    format!("the mesh has tags {}", shown.join(", ")),
+                ));
+            }
+            Ok(found)
+        }
+    }
+}
