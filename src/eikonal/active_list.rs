@@ -10,7 +10,6 @@ const MOST_BUCKETS: usize = 1 << 20;
 /// Active vertices by arrival time.
 #[derive(Debug, Clone)]
 pub struct ActiveList {
-    origin: f64,
     per_width: f64,
     buckets: Vec<Vec<u32>>,
     lowest: usize,
@@ -18,10 +17,9 @@ pub struct ActiveList {
 }
 
 impl ActiveList {
-    /// Empty list; bucket b holds times from `origin` + b · `width` on.
-    pub fn new(vertices: usize, origin: f64, width: f64) -> Self {
+    /// Empty list; bucket b holds times from b · `width` on.
+    pub fn new(vertices: usize, width: f64) -> Self {
         Self {
-            origin,
             per_width: 1.0 / width,
             buckets: Vec::new(),
             lowest: 0,
@@ -32,8 +30,8 @@ impl ActiveList {
     /// Bucket of a time.
     #[inline(always)]
     fn bucket(&self, time: f64) -> usize {
-        // The cast saturates: earlier than the origin is bucket 0.
-        (((time - self.origin) * self.per_width) as usize).min(MOST_BUCKETS)
+        // The cast saturates.
+        ((time * self.per_width) as usize).min(MOST_BUCKETS)
     }
 
     /// Makes vertex `v` active: its time fell from `before` to `time`.

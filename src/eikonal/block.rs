@@ -113,7 +113,9 @@ impl<T: Real> Block<T> {
         for i in 0..self.padded_len() {
             let inner = interior(&self.corner(i));
             self.arrival[i] = if inner.valid { inner.phi } else { infinity };
-            self.bound[i] = if inner.exists { inner.phi } else { -infinity };
+            // A face without area gives NaN.
+            let bounds = inner.exists & (inner.phi > -infinity);
+            self.bound[i] = if bounds { inner.phi } else { -infinity };
         }
     }
 

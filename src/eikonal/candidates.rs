@@ -11,7 +11,7 @@
 use rayon::prelude::*;
 
 use super::block::Block;
-use super::local_solver::{Stencil, stencil, support};
+use super::local_solver::{Corner, Stencil, stencil, support};
 use super::metric_mesh::{FACE, Incidence, MetricMesh};
 use super::screen::Screen;
 use super::simd::Kernels;
@@ -107,12 +107,14 @@ fn relative_tolerance<T: Real>() -> f64 {
 }
 
 /// Finds the candidates at the fixed point `phi` (owned and ghosts) of the iteration.
-/// `file_order` is the number in the file of each tetrahedron.
+/// `file_order` is the number in the file of each tetrahedron; `sources` with their onset times, by
+/// ascending local vertex.
 pub fn find<T: Real>(
     mesh: &MetricMesh<T>,
     inv_gamma: &[T],
     phi: &[T],
     file_order: &[u32],
+    sources: &[(u32, T)],
 ) -> Candidates {
     let count = mesh.tetrahedra.len() as u32;
     let starts: Vec<u32> = (0..count).step_by(CHUNK).collect();
@@ -128,12 +130,21 @@ pub fn find<T: Real>(
     for (v, _) in found.iter().flat_map(|f| &f.hits) {
         offsets[*v as usize + 1] += 1;
     }
+    let mut rescue = Finder::new(mesh, inv_gamma, phi);
+    for v in 0..mesh.owned as u32 {
+        let (count, time) = (&mut offsets[v as usize + 1], phi[v as usize].value());
+        let is_source = || sources.binary_search_by_key(&v, |(u, _)| *u).is_ok();
+        if *count == 0 && time < f64::INFINITY && !is_source() {
+            *count = rescue.rescue(v);
+        }
+    }
     for v in 0..mesh.owned {
         offsets[v + 1] += offsets[v];
     }
+    let hits = || found.iter().flat_map(|f| &f.hits).chain(&rescue.hits);
     let mut next = offsets.clone();
     let mut entries = vec![Candidate(0); offsets[mesh.owned] as usize];
-    for (v, candidate) in found.iter().flat_map(|f| &f.hits) {
+    for (v, candidate) in hits() {
         let slot = &mut next[*v as usize];
         entries[*slot as usize] = *candidate;
         *slot += 1;
@@ -147,7 +158,7 @@ pub fn find<T: Real>(
     Candidates {
         offsets,
         entries,
-        local_solves: found.iter().map(|f| f.local_solves).sum(),
+        local_solves: found.iter().map(|f| f.local_solves).sum::<u64>() + rescue.local_solves,
     }
 }
 
@@ -255,15 +266,43 @@ impl<'a, T: Real> Finder<'a, T> {
         self.boundary.clear();
     }
 
+    /// The local solve of a corner, and its solution.
+    fn solve(&self, incidence: Incidence) -> (Corner<T>, Stencil<T>) {
+        let t = (incidence >> 2) as usize;
+        let ig = self.inv_gamma[self.mesh.domains[t] as usize];
+        let corner = self.mesh.tetrahedra[t].corner((incidence & 3) as usize, ig, self.phi);
+        (corner, stencil(&corner))
+    }
+
     /// Notes a corner that may win, with what it depends on.
     fn hit(&mut self, incidence: Incidence) {
         let (t, c) = ((incidence >> 2) as usize, (incidence & 3) as usize);
-        let tet = &self.mesh.tetrahedra[t];
-        let v = tet.vertices[c];
+        let v = self.mesh.tetrahedra[t].vertices[c];
         let time = self.phi[v as usize];
-        let corner = tet.corner(c, self.inv_gamma[self.mesh.domains[t] as usize], self.phi);
-        let support = support(&corner, &stencil(&corner), limit(time) - time.value());
+        let (corner, at) = self.solve(incidence);
+        let support = support(&corner, &at, limit(time) - time.value());
         self.hits.push((v, Candidate::new(incidence, support)));
+    }
+
+    /// Notes the best that there are at a vertex whose time no tetrahedron explains within the
+    /// tolerance, and returns how many: rounding is above it in tetrahedra almost flat in the
+    /// metric.
+    fn rescue(&mut self, v: u32) -> u32 {
+        let arrivals: Vec<(Incidence, f64)> = self
+            .mesh
+            .incidences(v)
+            .iter()
+            .map(|i| (*i, self.solve(*i).1.phi.value()))
+            .collect();
+        self.local_solves += arrivals.len() as u64;
+        let best = arrivals.iter().fold(f64::INFINITY, |best, a| best.min(a.1));
+        let before = self.hits.len();
+        for (incidence, arrival) in arrivals {
+            if arrival <= best + relative_tolerance::<T>() * best.abs() {
+                self.hit(incidence);
+            }
+        }
+        (self.hits.len() - before) as u32
     }
 }
 

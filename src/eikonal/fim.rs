@@ -45,7 +45,7 @@ pub enum Patience {
     Unlimited,
 }
 
-/// Lowers `phi` (owned, then ghosts; times that can only fall, ghosts included) to the fixed point
+/// Lowers `phi` (owned, then ghosts; times ≥ 0 that can only fall, ghosts included) to the fixed point
 /// of the local solver, to within rounding and what is put off. The times that fell below `known`
 /// are news to the tetrahedra around them. Collective.
 #[allow(clippy::too_many_arguments)]
@@ -56,12 +56,11 @@ pub fn solve<T: Real>(
     inv_gamma: &[T],
     phi: &mut [T],
     known: &[T],
-    origin: f64,
     width: f64,
     patience: Patience,
     traffic: &mut Traffic,
 ) -> FimCounters {
-    let mut front = Front::new(mesh, inv_gamma, phi, known, origin, width);
+    let mut front = Front::new(mesh, inv_gamma, phi, known, width);
     front.patience = patience;
     loop {
         let lowest = front.active.lowest().map_or(f64::INFINITY, |b| b as f64);
@@ -105,10 +104,9 @@ impl<'a, T: Real> Front<'a, T> {
         inv_gamma: &'a [T],
         phi: &'a mut [T],
         known: &[T],
-        origin: f64,
         width: f64,
     ) -> Self {
-        let mut active = ActiveList::new(phi.len(), origin, width);
+        let mut active = ActiveList::new(phi.len(), width);
         for (v, (time, known)) in (0u32..).zip(phi.iter().zip(known)) {
             if *time < fall_limit(*known) {
                 active.activate(v, f64::INFINITY, time.value());

@@ -59,9 +59,13 @@ pub struct Eikonal<T: Real> {
     pub mesh: MetricMesh<T>,
     pub halo: Halo,
     pub numbers: Numbers,
-    /// Sources held here (ghosts included), by ascending local vertex; one per vertex.
+    /// Onset after `origin` of the sources held here (ghosts included), by ascending local vertex;
+    /// one per vertex.
     sources: Vec<(u32, T)>,
-    /// Earliest onset on all ranks, ms.
+    /// Their onset times.
+    onsets: Vec<f64>,
+    /// Earliest onset on all ranks, ms. The solver counts from there: its times are not negative,
+    /// and tolerances relative to them mean something everywhere.
     origin: f64,
     /// Mean travel time along an edge for γ = 1 on all ranks, ms.
     mean_edge: f64,
@@ -126,6 +130,8 @@ impl<T: Real> Eikonal<T> {
         }
         let mut totals = [edges, f64::from(count)];
         comm.sum_f64(&mut totals);
+        let earliest = sources.iter().map(|s| s.time).fold(f64::INFINITY, f64::min);
+        let origin = if earliest.is_finite() { earliest } else { 0.0 };
         Ok(Self {
             mesh,
             halo: local.halo.clone(),
@@ -133,11 +139,12 @@ impl<T: Real> Eikonal<T> {
                 vertices: local.global_vertices.clone(),
                 tetrahedra: local.global_tetrahedra.clone(),
             },
+            onsets: here.iter().map(|(_, time)| *time).collect(),
             sources: here
                 .into_iter()
-                .map(|(v, time)| (v, T::from_f64(time)))
+                .map(|(v, time)| (v, T::from_f64(time - origin)))
                 .collect(),
-            origin: sources.iter().map(|s| s.time).fold(f64::INFINITY, f64::min),
+            origin,
             mean_edge: totals[0] / totals[1].max(1.0),
             bucket_width,
         })
@@ -154,6 +161,7 @@ impl<T: Real> Eikonal<T> {
                 .iter()
                 .map(|(v, time)| (*v, U::from_f64(time.value())))
                 .collect(),
+            onsets: self.onsets.clone(),
             origin: self.origin,
             mean_edge: self.mean_edge,
             bucket_width: self.bucket_width,
@@ -188,7 +196,6 @@ impl<T: Real> Eikonal<T> {
                 &inv_gamma,
                 &mut phi,
                 &known,
-                self.origin,
                 width,
                 patience,
                 &mut counters.traffic,
@@ -200,7 +207,13 @@ impl<T: Real> Eikonal<T> {
             if put_off[0] > 0 {
                 known.copy_from_slice(&phi);
             }
-            let found = candidates::find(&self.mesh, &inv_gamma, &phi, &self.numbers.tetrahedra);
+            let found = candidates::find(
+                &self.mesh,
+                &inv_gamma,
+                &phi,
+                &self.numbers.tetrahedra,
+                &self.sources,
+            );
             let problem = Problem {
                 mesh: &self.mesh,
                 halo: &self.halo,
@@ -213,6 +226,7 @@ impl<T: Real> Eikonal<T> {
             counters.canonical_solves += found.local_solves + pass.local_solves;
             if put_off[0] == 0 {
                 counters.cyclic_vertices = pass.cyclic_vertices;
+                self.count_from_zero(&mut phi);
                 return Ok(Solution {
                     phi,
                     stencils: pass.stencils,
@@ -223,6 +237,29 @@ impl<T: Real> Eikonal<T> {
             counters.restarts += 1;
         }
         Err(Error::Bug("the iteration put off falls without end".into()))
+    }
+}
+
+impl<T: Real> Eikonal<T> {
+    /// Times since the origin to times; at sources the very onset.
+    fn count_from_zero(&self, phi: &mut [T]) {
+        let effective = |((v, time), onset): (&(u32, T), &f64)| {
+            (phi[*v as usize] == *time).then_some((*v, *onset))
+        };
+        let sources: Vec<(u32, f64)> = self
+            .sources
+            .iter()
+            .zip(&self.onsets)
+            .filter_map(effective)
+            .collect();
+        if self.origin != 0.0 {
+            for time in phi.iter_mut() {
+                *time = time.with_value(time.value() + self.origin);
+            }
+        }
+        for (v, onset) in sources {
+            phi[v as usize] = phi[v as usize].with_value(onset);
+        }
     }
 }
 

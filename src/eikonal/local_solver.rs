@@ -48,6 +48,18 @@ pub struct Stencil<T> {
     pub s: T,
 }
 
+/// a − b, proportional to a squared altitude, not below its rounding: where vertex 4 is almost in
+/// the plane of the face it would be negative else, and the solution lost.
+#[inline(always)]
+fn altitude<T: Real>(a: T, b: T) -> T {
+    let (difference, least) = (a - b, T::from_f64(T::EPSILON) * a);
+    if difference > least {
+        difference
+    } else {
+        least
+    }
+}
+
 /// Stationary point in the plane of the face:
 ///
 ///   s² = (c − bᵀG⁻¹b) / (1 − δᵀG⁻¹δ),    λ = −G⁻¹(b + δ s),    φ₄ = φ₃ + λ·δ + s
@@ -63,7 +75,7 @@ pub fn interior<T: Real>(k: &Corner<T>) -> Interior<T> {
     let det = g11 * g22 - g12 * g12;
     let (gb1, gb2) = (g22 * b1 - g12 * b2, g11 * b2 - g12 * b1);
     let (gd1, gd2) = (g22 * d1 - g12 * d2, g11 * d2 - g12 * d1);
-    let numerator = c * det - (b1 * gb1 + b2 * gb2);
+    let numerator = altitude(c * det, b1 * gb1 + b2 * gb2);
     let denominator = det - (d1 * gd1 + d2 * gd2);
     let s = (numerator / denominator).sqrt();
     let reciprocal = T::from_f64(1.0) / det;
@@ -88,7 +100,7 @@ fn edge<T: Real>(l_ij: T, l_i4: T, l_j4: T, phi_i: T, phi_j: T) -> (T, T, T) {
     let d = phi_i - phi_j;
     let b = half * (l_i4 - l_ij - l_j4);
     let denominator = l_ij - d * d;
-    let s = ((l_j4 * l_ij - b * b) / denominator).sqrt();
+    let s = (altitude(l_j4 * l_ij, b * b) / denominator).sqrt();
     let lambda = -(b + d * s) / l_ij;
     let phi = phi_j + lambda * d + s;
     let valid = (denominator > zero) & (lambda > zero) & (lambda < one);

@@ -156,3 +156,101 @@ fn screen_avx512<T: Real>(screen: &mut Screen<T>, slack: T) {
 fn screen_avx2<T: Real>(screen: &mut Screen<T>, slack: T) {
     screen.test(slack);
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::eikonal::local_solver::{Corner, arrival, boundary, interior};
+    use rand::{Rng, SeedableRng};
+
+    /// Random corners, from a Gram matrix each, with faces of all kinds.
+    fn corners(count: usize) -> Vec<([f64; 6], [f64; 3])> {
+        let mut rng = rand_chacha::ChaCha8Rng::seed_from_u64(3);
+        (0..count)
+            .map(|i| {
+                let x: [[f64; 3]; 4] = [0; 4].map(|_| [0; 3].map(|_| rng.random_range(-1.0..1.0)));
+                let l = |i: usize, j: usize| (0..3).map(|k| (x[i][k] - x[j][k]).powi(2)).sum();
+                let lengths = [l(0, 1), l(0, 2), l(1, 2), l(0, 3), l(1, 3), l(2, 3)];
+                let base = [0.0, 40.0, -2.0][i % 3];
+                let mut phi = [0; 3].map(|_| base + 0.6 * rng.random::<f64>());
+                if i % 5 == 0 {
+                    phi = [phi[0]; 3];
+                }
+                if i % 7 == 0 {
+                    phi[i % 3] = f64::INFINITY;
+                }
+                (lengths, phi)
+            })
+            .collect()
+    }
+
+    /// Every level that this machine has gives the bits of one local solve after the other.
+    fn check<T: Real>(level: SimdLevel) {
+        let kernels = Kernels::<T>::at(level);
+        let mut interiors = 0;
+        for (round, batch) in corners(6000).chunks(64).enumerate() {
+            // Blocks of every fill.
+            let batch = &batch[..64.min(batch.len()).min(1 + 5 * round)];
+            let (mut first, mut second) = (Block::<T>::default(), Block::<T>::default());
+            for (i, (lengths, phi)) in (0u32..).zip(batch) {
+                first.push(
+                    lengths.map(T::from_f64),
+                    phi.map(T::from_f64),
+                    i,
+                    T::from_f64(0.0),
+                );
+            }
+            for i in 0..first.len() {
+                second.push_from(&first, i);
+            }
+            kernels.interior(&mut first);
+            kernels.boundary(&mut second);
+            for (i, (lengths, phi)) in batch.iter().enumerate() {
+                let [l12, l13, l23, l14, l24, l34] = lengths.map(T::from_f64);
+                let phi = phi.map(T::from_f64);
+                let corner = Corner {
+                    l12,
+                    l13,
+                    l23,
+                    l14,
+                    l24,
+                    l34,
+                    phi,
+                };
+                let bits = |x: T| x.value().to_bits();
+                let inner = interior(&corner);
+                assert_eq!(bits(second.arrival[i]), bits(boundary(&corner)));
+                if inner.valid {
+                    interiors += 1;
+                    assert_eq!(bits(first.arrival[i]), bits(arrival(&corner)));
+                } else {
+                    assert_eq!(first.arrival[i].value(), f64::INFINITY);
+                    // What the first stage would leave out is no solution.
+                    assert!(
+                        first.bound[i] <= arrival(&corner)
+                            || arrival(&corner).value().is_infinite()
+                    );
+                }
+            }
+        }
+        assert!(interiors > 200);
+    }
+
+    #[test]
+    fn blocks_have_the_bits_of_single_solves() {
+        let best = SimdLevel::best();
+        let mut levels = vec![SimdLevel::Baseline];
+        if best != SimdLevel::Baseline {
+            levels.push(SimdLevel::Avx2);
+        }
+        if best == SimdLevel::Avx512 {
+            levels.push(SimdLevel::Avx512);
+        }
+        println!("{levels:?}");
+        for level in levels {
+            check::<f64>(level);
+            check::<f32>(level);
+            check::<crate::eikonal::dual::Dual<3>>(level);
+        }
+    }
+}
