@@ -401,8 +401,8 @@ fn tensor_sensitivity_agrees_with_differences() {
         let at = |h: f64, list: &[usize]| {
             let mut moved = case.clone();
             for t in list {
-                for i in 0..6 {
-                    moved.tensors[*t][i] += h * directions[*t][i];
+                for (entry, direction) in moved.tensors[*t].iter_mut().zip(directions[*t]) {
+                    *entry += h * direction;
                 }
             }
             misfit(&moved, &case.gamma, &target)

@@ -45,9 +45,9 @@ pub enum Patience {
     Unlimited,
 }
 
-/// Lowers `phi` (owned, then ghosts; times ≥ 0 that can only fall, ghosts included) to the fixed point
-/// of the local solver, to within rounding and what is put off. The times that fell below `known`
-/// are news to the tetrahedra around them. Collective.
+/// Lowers `phi` (owned, then ghosts; times ≥ 0 that can only fall, ghosts included) to the fixed
+/// point of the local solver, to within rounding and what is put off. The times that fell below
+/// `known` are news to the tetrahedra around them. Collective.
 #[allow(clippy::too_many_arguments)]
 pub fn solve<T: Real>(
     comm: &dyn Communicator,

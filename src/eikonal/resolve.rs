@@ -12,11 +12,10 @@ use crate::real::Real;
 /// A fall of the arrival time at a vertex, to be applied.
 pub type Proposal<T> = (u32, T);
 
-/// What counts as a fall below `time`: a few last bits are left to the canonical pass.
+/// What counts as a fall below `time` ≥ 0: a few last bits are left to the canonical pass.
 #[inline(always)]
 pub fn fall_limit<T: Real>(time: T) -> T {
-    let bits = if time.value() < 0.0 { 4.0 } else { -4.0 };
-    time * T::from_f64(1.0 + bits * T::EPSILON)
+    time * T::from_f64(1.0 - 4.0 * T::EPSILON)
 }
 
 /// Corners opposite a changed vertex: all of two or more changed ones, else all but that one.

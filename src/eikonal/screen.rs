@@ -95,12 +95,12 @@ impl<T: Real> Screen<T> {
         self.inv_gamma[i]
     }
 
-    /// Tests all corners, with the limits φ_w + `slack` |φ_w|.
+    /// Tests all corners, with the limits (1 + `slack`) φ_w; times are not negative.
     #[inline(always)]
     pub(super) fn test(&mut self, slack: T) {
         let (zero, one, half) = (T::from_f64(0.0), T::from_f64(1.0), T::from_f64(0.5));
         let four = T::from_f64(4.0);
-        let (up, down) = (one + slack, one - slack);
+        let up = one + slack;
         let weights = [1.0, 2.0, 4.0, 8.0].map(T::from_f64);
         for i in 0..self.len.next_multiple_of(16).min(SCREEN) {
             let [l01, l02, l03, l12, l13, l23] = [
@@ -122,8 +122,7 @@ impl<T: Real> Screen<T> {
             let falls = |time: T, face: T, x: T, y: T, z: T, weight: T| {
                 let w = x + y - z;
                 let det2 = four * x * y - w * w;
-                let limit = time * if time < zero { down } else { up };
-                let gap = limit - face;
+                let gap = time * up - face;
                 // True for a corner not reached (gap = +∞), false where the face is not (NaN).
                 let falls = (gap > zero) & (gap * gap * det2 > volume);
                 if falls { weight } else { zero }
