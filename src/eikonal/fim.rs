@@ -9,6 +9,7 @@ use rayon::prelude::*;
 use super::active_list::ActiveList;
 use super::metric_mesh::MetricMesh;
 use super::resolve::{Resolver, fall_limit};
+use super::simd::prefetch;
 use crate::comm::Communicator;
 use crate::comm::halo::{Halo, Traffic};
 use crate::real::Real;
@@ -152,6 +153,7 @@ impl<'a, T: Real> Front<'a, T> {
                 let changed = &mut self.changed[t as usize];
                 if *changed == 0 {
                     touched.push(t);
+                    prefetch(&self.mesh.tetrahedra, t as usize);
                 }
                 *changed |= 1 << corner;
             }
