@@ -1,6 +1,7 @@
 //! Cardiac electrophysiology on clusters.
 #![deny(unsafe_op_in_unsafe_fn)]
 
+pub mod atomic_file;
 pub mod cli;
 pub mod comm;
 pub mod config;
@@ -15,5 +16,6 @@ pub mod progress;
 pub mod real;
 pub mod report;
 pub mod run;
+pub mod sha256;
 pub mod tensor;
 pub mod units;

@@ -8,6 +8,7 @@ use super::plan::Plan;
 use crate::cli::RunArgs;
 use crate::comm::{Communicator, agree, broadcast_json};
 use crate::config::{Case, DeviceChoice, load_on_root};
+use crate::eikonal::simd::SimdLevel;
 use crate::error::{Error, Result};
 use crate::progress::Console;
 use crate::report::{Provenance, Report, hostname};
@@ -58,7 +59,7 @@ impl<'c> Job<'c> {
         Ok(Self {
             comm,
             console,
-            report: Report::new(command, threads),
+            report: Report::new(command, threads, SimdLevel::detect().name()),
             threads,
             dry_run: args.dry_run,
             resume: args.resume,
@@ -89,6 +90,7 @@ impl<'c> Job<'c> {
             Provenance::new(
                 self.comm.size(),
                 self.threads,
+                SimdLevel::detect().name(),
                 self.case.to_toml(),
                 &info::libraries(),
                 inputs,

@@ -2,7 +2,6 @@
 
 use std::path::PathBuf;
 
-use super::gather::gather;
 use super::job::Job;
 use super::model::{Model, Root, expand_gamma};
 use crate::comm::agree;
@@ -69,10 +68,7 @@ fn twin_times<T: Real>(job: &mut Job, model: &Model, eikonal: &Eikonal<T>) -> Re
     let begun = std::time::Instant::now();
     let solution = eikonal.solve(job.comm, &gamma)?;
     job.report.add_time("twin", begun.elapsed());
-    let owned = model.local.owned;
-    let phi: Vec<f64> = solution.phi[..owned].iter().map(|t| t.value()).collect();
-    let numbers = &model.local.global_vertices[..owned];
-    Ok(gather(job.comm, model.size[0], 1, numbers, &phi))
+    Ok(model.gather_times(job.comm, &solution))
 }
 
 fn on_root(case: &Case, root: &mut Root, twin_times: &[f64]) -> Result<Observations> {

@@ -2,10 +2,11 @@
 
 use std::path::PathBuf;
 
+use super::gather::gather;
 use super::job::Job;
 use crate::comm::{Communicator, agree, broadcast_json, broadcast_slice};
 use crate::config::{Case, Conduction, Division, MeshOrigin, Place, Speed};
-use crate::eikonal::forward::Source;
+use crate::eikonal::forward::{Eikonal, Solution, Source};
 use crate::error::{Error, Result};
 use crate::inversion::options::GammaInput;
 use crate::io;
@@ -13,6 +14,7 @@ use crate::mesh::check::{validate, validate_fibres};
 use crate::mesh::{TetMesh, formats, generate};
 use crate::partition;
 use crate::partition::local_mesh::{LocalMesh, WholeMesh, distribute};
+use crate::real::Real;
 use crate::tensor::{Metric, Vec3, VelocityTensor, norm, sub};
 use crate::units::LengthUnit;
 
@@ -27,6 +29,29 @@ pub struct Model {
     pub size: [usize; 2],
     /// What rank 0 alone holds.
     pub root: Option<Root>,
+}
+
+impl Model {
+    /// The solver of this rank's part, made under the timer `setup`. Collective.
+    pub fn eikonal<T: Real>(&self, job: &mut Job) -> Result<Eikonal<T>> {
+        let width = job.case.eikonal.bucket_width;
+        let comm = job.comm;
+        job.report.time("setup", || {
+            Eikonal::new(comm, &self.local, &self.sources, width)
+        })
+    }
+
+    /// φ of all vertices on rank 0, in the file's numbering; empty elsewhere. Collective.
+    pub fn gather_times<T: Real>(
+        &self,
+        comm: &dyn Communicator,
+        solution: &Solution<T>,
+    ) -> Vec<f64> {
+        let owned = self.local.owned;
+        let phi: Vec<f64> = solution.phi[..owned].iter().map(|t| t.value()).collect();
+        let numbers = &self.local.global_vertices[..owned];
+        gather(comm, self.size[0], 1, numbers, &phi)
+    }
 }
 
 /// The whole mesh, on rank 0.
