@@ -71,9 +71,10 @@ fn minimise<T: Real>(
     let eikonal = model.eikonal::<T>(job)?;
     let k = model.gamma.len();
     let initial = match &job.case.inversion.initial_gamma {
-        Some(gamma) => expand_gamma("inversion.initial_gamma", gamma, k, &job.case)?,
-        None => model.gamma.clone(),
+        Some(gamma) => expand_gamma("inversion.initial_gamma", gamma, k, &job.case),
+        None => Ok(model.gamma.clone()),
     };
+    let initial = agree(comm, initial)?;
     let observations = observations(job, model, &eikonal)?;
     let neighbours = agree(comm, neighbours(model))?;
     let options = job.case.inversion.clone();

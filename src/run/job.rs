@@ -137,18 +137,25 @@ fn default_folder(command: &str, config: Option<&PathBuf>) -> PathBuf {
     Path::new("results").join(name)
 }
 
+/// More threads per rank than any node has processors.
+const MOST_THREADS: usize = 4096;
+
 /// Starts rayon's threads: as many as `asked`, else this rank's share of the processors that it
 /// may run on. Collective.
 fn start_threads(comm: &dyn Communicator, asked: Option<usize>) -> Result<usize> {
     let sharing = ranks_that_share_processors(comm)?;
     let threads = asked.unwrap_or_else(|| (info::processors() / sharing).max(1));
-    let pool = rayon::ThreadPoolBuilder::new()
-        .num_threads(threads)
-        .build_global();
-    let started = pool.map_err(|e| {
-        let problem = format!("{threads} threads could not be started: {e}");
-        Error::bad_data("run.threads", problem, "ask for fewer with --threads")
-    });
+    let refused =
+        |problem: String| Error::bad_data("run.threads", problem, "ask for fewer with --threads");
+    let started = if threads > MOST_THREADS {
+        Err(refused(format!(
+            "{threads} threads are more than {MOST_THREADS}"
+        )))
+    } else {
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads);
+        pool.build_global()
+            .map_err(|e| refused(format!("{threads} threads could not be started: {e}")))
+    };
     agree(comm, started)?;
     Ok(threads)
 }

@@ -33,7 +33,7 @@ pub fn observations<T: Real>(
         job.report.result("observations", rows - missing);
         tracing::info!("{} measured times", rows - missing);
         if missing > 0 {
-            tracing::warn!("{missing} measured times are NaN and take no part");
+            tracing::warn!("{missing} measured times are NaN or of weight 0 and take no part");
         }
     }
     let parts = model
@@ -63,7 +63,8 @@ fn twin_times<T: Real>(job: &mut Job, model: &Model, eikonal: &Eikonal<T>) -> Re
         return Ok(Vec::new());
     };
     let gamma = GammaInput::PerDomain(twin.gamma.clone());
-    let gamma = expand_gamma("inversion.twin.gamma", &gamma, model.gamma.len(), &job.case)?;
+    let gamma = expand_gamma("inversion.twin.gamma", &gamma, model.gamma.len(), &job.case);
+    let gamma = agree(job.comm, gamma)?;
     let gamma: Vec<T> = gamma.iter().map(|g| T::from_f64(*g)).collect();
     let begun = std::time::Instant::now();
     let solution = eikonal.solve(job.comm, &gamma)?;

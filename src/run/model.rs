@@ -1,5 +1,6 @@
 //! From a case to the eikonal problem on all ranks: mesh, tensors, domains, sources, parts.
 
+use std::ops::RangeInclusive;
 use std::path::PathBuf;
 
 use super::gather::gather;
@@ -8,7 +9,7 @@ use crate::comm::{Communicator, agree, broadcast_json, broadcast_slice};
 use crate::config::{Case, Conduction, Division, MeshOrigin, Place, Speed};
 use crate::eikonal::forward::{Eikonal, Solution, Source};
 use crate::error::{Error, Result};
-use crate::inversion::options::GammaInput;
+use crate::inversion::options::{GAMMA_RANGE, GammaInput};
 use crate::io;
 use crate::mesh::check::{validate, validate_fibres};
 use crate::mesh::{TetMesh, formats, generate};
@@ -247,15 +248,30 @@ fn prepare_on(
     })
 }
 
+/// Speeds in mm/ms far beyond any tissue, whose squares single precision still holds.
+const SPEEDS: RangeInclusive<f64> = 1e-6..=1e6;
+
 /// γ for each of `count` domains.
 pub fn expand_gamma(key: &str, gamma: &GammaInput, count: usize, case: &Case) -> Result<Vec<f64>> {
-    gamma.expand(count).ok_or_else(|| {
+    let gamma = gamma.expand(count).ok_or_else(|| {
         case.origins.error(
             key,
             format!("does not have {count} values, one for each domain"),
             "give one value per domain, or one number for all",
         )
-    })
+    })?;
+    match gamma.iter().find(|g| !GAMMA_RANGE.contains(*g)) {
+        Some(g) => Err(case.origins.error(
+            key,
+            format!("{g:e} is out of range"),
+            format!(
+                "give numbers from {:e} to {:e}",
+                GAMMA_RANGE.start(),
+                GAMMA_RANGE.end()
+            ),
+        )),
+        None => Ok(gamma),
+    }
 }
 
 /// Speeds of the configuration or tensors of the file, whichever there is.
@@ -270,10 +286,13 @@ fn medium(conduction: &Conduction, mesh: &TetMesh, case: &Case) -> Result<Medium
             );
         }
         for t in 0..mesh.tetrahedron_count() {
-            if !Medium::Stored.velocity(mesh, t).is_spd() {
+            let tensor = Medium::Stored.velocity(mesh, t);
+            let [xx, _, _, yy, _, zz] = tensor.0;
+            // That it is SPD was checked with the mesh.
+            if ![xx, yy, zz].iter().all(|d| SPEEDS.contains(&d.sqrt())) {
                 return Err(Error::bad_data(
-                    format!("velocity tensor of tetrahedron {t}"),
-                    "not symmetric positive definite",
+                    format!("velocity tensor {t}"),
+                    format!("its diagonal {xx:e}, {yy:e}, {zz:e} mm²/ms² is out of range"),
                     "mend /mesh/velocity_tensor, or remove it and give conduction.speed",
                 ));
             }
@@ -290,6 +309,16 @@ fn medium(conduction: &Conduction, mesh: &TetMesh, case: &Case) -> Result<Medium
         Speed::Isotropic(c) => [c; 3],
         Speed::Orthotropic(o) => [o.fibre, o.sheet, o.normal],
     };
+    if let Some(c) = speeds.iter().find(|c| !SPEEDS.contains(*c)) {
+        return error(
+            &format!("{c:e} mm/ms is out of range"),
+            &format!(
+                "give speeds from {:e} to {:e}",
+                SPEEDS.start(),
+                SPEEDS.end()
+            ),
+        );
+    }
     let [f, s, n] = speeds;
     if f == s && s == n {
         return Ok(Medium::Isotropic(f));
@@ -376,6 +405,11 @@ fn place_vertices(
             .collect::<Vec<u32>>()
     };
     match place {
+        Place::Vertices(list) if list.is_empty() => Err(case.origins.error(
+            &format!("{key}.vertices"),
+            "names no vertex",
+            "give the numbers of vertices, or another kind of source",
+        )),
         Place::Vertices(list) => list
             .iter()
             .map(|v| {
