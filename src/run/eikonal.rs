@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::time::Instant;
 
 use super::job::Job;
-use super::model::{self, Model, Root};
+use super::model::{self, Model, Prepared, Root};
 use super::plan::Plan;
 use super::result;
 use crate::cli::RunArgs;
@@ -106,7 +106,12 @@ pub fn summarise(report: &mut Report, model: &Model, phi: &[f64]) {
 pub fn plan(job: &mut Job, files: &[&str], derivatives: u64) -> Result<()> {
     let prepared = model::prepare(job)?;
     let mut plan = Plan::default();
-    if let Some((root, sources, gamma)) = &prepared {
+    if let Some(prepared) = &prepared {
+        let Prepared {
+            root,
+            sources,
+            gamma,
+        } = prepared;
         let ranks = job.comm.size();
         let (n, m) = (root.mesh.vertex_count(), root.mesh.tetrahedron_count());
         plan.step("vertices", n);

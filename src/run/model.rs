@@ -116,14 +116,14 @@ fn metric(medium: &Medium, mesh: &TetMesh, t: usize) -> Metric {
 }
 
 /// What rank 0 prepares.
-struct Prepared {
-    root: Root,
-    sources: Vec<Source>,
-    gamma: Vec<f64>,
+pub struct Prepared {
+    pub root: Root,
+    pub sources: Vec<Source>,
+    pub gamma: Vec<f64>,
 }
 
 /// Reads or makes the mesh and everything on it, on rank 0, without distributing it.
-pub fn prepare(job: &mut Job) -> Result<Option<(Root, Vec<Source>, Vec<f64>)>> {
+pub fn prepare(job: &mut Job) -> Result<Option<Prepared>> {
     let prepared = if job.comm.rank() == 0 {
         let ranks = job.comm.size();
         let case = &job.case;
@@ -141,7 +141,7 @@ pub fn prepare(job: &mut Job) -> Result<Option<(Root, Vec<Source>, Vec<f64>)>> {
     } else {
         Ok(None)
     };
-    Ok(agree(job.comm, prepared)?.map(|p| (p.root, p.sources, p.gamma)))
+    agree(job.comm, prepared)
 }
 
 /// Prepares the problem and gives every rank its part. Collective.
@@ -151,10 +151,10 @@ pub fn build(job: &mut Job) -> Result<Model> {
     let comm = job.comm;
     let whole_size = prepared
         .as_ref()
-        .map(|(root, ..)| [root.mesh.vertex_count(), root.mesh.tetrahedron_count()]);
+        .map(|Prepared { root, .. }| [root.mesh.vertex_count(), root.mesh.tetrahedron_count()]);
     let size: [usize; 2] = broadcast_json(comm, 0, whole_size)?;
     let (root, mut sources, mut gamma) = match prepared {
-        Some((root, sources, gamma)) => (Some(root), sources, gamma),
+        Some(p) => (Some(p.root), p.sources, p.gamma),
         None => (None, Vec::new(), Vec::new()),
     };
     broadcast_slice(comm, 0, &mut gamma);
