@@ -15,6 +15,7 @@
 //! | BFGS, L-BFGS, steepest descent, Gauss–Newton, Levenberg–Marquardt | [`inversion::optimizer`] |
 #![deny(unsafe_op_in_unsafe_fn)]
 
+pub mod atomic_file;
 pub mod cli;
 pub mod comm;
 pub mod config;
@@ -29,5 +30,6 @@ pub mod progress;
 pub mod real;
 pub mod report;
 pub mod run;
+pub mod sha256;
 pub mod tensor;
 pub mod units;

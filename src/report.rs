@@ -1,15 +1,15 @@
 //! What a run leaves behind about itself: timers, counters (`report.json`) and provenance.
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
-use sha2::{Digest, Sha256};
 
 use crate::comm::Communicator;
 use crate::error::{Error, Result};
+use crate::sha256;
 
 /// Version of the program.
 pub const VERSION: &str = env!("CARGO_PKG_VERSION");
@@ -22,6 +22,7 @@ pub const COMMIT: &str = env!("ISOCHRONE_COMMIT");
 pub struct Report {
     command: String,
     threads: usize,
+    simd: &'static str,
     begun: Instant,
     date: String,
     shares: Shares,
@@ -42,11 +43,12 @@ struct Shares {
 }
 
 impl Report {
-    /// Report of `command`; the total time counts from here.
-    pub fn new(command: &str, threads: usize) -> Self {
+    /// Report of `command` with kernels of the SIMD level `simd`; the total time counts from here.
+    pub fn new(command: &str, threads: usize, simd: &'static str) -> Self {
         Self {
             command: command.into(),
             threads,
+            simd,
             begun: Instant::now(),
             date: utc(SystemTime::now()),
             shares: Shares::default(),
@@ -130,7 +132,7 @@ impl Report {
         report.insert("ranks".into(), json!(comm.size()));
         report.insert("threads".into(), json!(self.threads));
         report.insert("device".into(), json!("cpu"));
-        report.insert("simd".into(), json!(simd_level()));
+        report.insert("simd".into(), json!(self.simd));
         report.extend(self.sizes.clone());
         report.insert("timings_s".into(), json!(all.timings_s));
         report.insert("counters".into(), json!(all.counters));
@@ -146,10 +148,11 @@ pub struct Provenance(pub Vec<(String, String)>);
 
 impl Provenance {
     /// Provenance of a run of `configuration` (resolved, TOML) with the given input files.
-    /// `libraries` are names and versions. Reads the inputs to hash them.
+    /// `simd` is the SIMD level of the kernels, `libraries` are names and versions. Reads the inputs to hash them.
     pub fn new(
         ranks: usize,
         threads: usize,
+        simd: &str,
         configuration: &str,
         libraries: &[(String, String)],
         inputs: &[PathBuf],
@@ -160,7 +163,7 @@ impl Provenance {
         let libraries: Vec<_> = libraries.iter().map(|(n, v)| format!("{n} {v}")).collect();
         let mut hashes = Vec::new();
         for path in inputs {
-            hashes.push(format!("{}  {}", sha256(path)?, path.display()));
+            hashes.push(format!("{}  {}", sha256::of_file(path)?, path.display()));
         }
         Ok(Self(
             [
@@ -173,7 +176,7 @@ impl Provenance {
                 ("ranks", ranks.to_string()),
                 ("threads", threads.to_string()),
                 ("device", "cpu".to_string()),
-                ("simd", simd_level().to_string()),
+                ("simd", simd.to_string()),
                 ("libraries", libraries.join(", ")),
                 ("inputs_sha256", hashes.join("\n")),
             ]
@@ -181,28 +184,6 @@ impl Provenance {
             .to_vec(),
         ))
     }
-}
-
-/// The widest vector instructions of this processor that the program knows.
-pub fn simd_level() -> &'static str {
-    #[cfg(target_arch = "x86_64")]
-    {
-        if is_x86_feature_detected!("avx512f") && is_x86_feature_detected!("avx512dq") {
-            return "avx512";
-        }
-        if is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma") {
-            return "avx2";
-        }
-    }
-    "baseline"
-}
-
-/// SHA-256 of a file, in hexadecimal.
-fn sha256(path: &Path) -> Result<String> {
-    let mut file = std::fs::File::open(path).map_err(|e| Error::io(path, "read", &e))?;
-    let mut hash = Sha256::new();
-    std::io::copy(&mut file, &mut hash).map_err(|e| Error::io(path, "read", &e))?;
-    Ok(hash.finalize().iter().map(|b| format!("{b:02x}")).collect())
 }
 
 /// Name of this machine.
@@ -266,21 +247,9 @@ mod tests {
     }
 
     #[test]
-    fn the_hash_is_sha256() {
-        // FIPS 180-2, appendix B.1: "abc".
-        let file = tempfile::NamedTempFile::new().unwrap();
-        std::fs::write(file.path(), "abc").unwrap();
-        assert_eq!(
-            sha256(file.path()).unwrap(),
-            "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
-        );
-        assert_eq!(sha256(Path::new("/nowhere")).unwrap_err().exit_code(), 66);
-    }
-
-    #[test]
     fn ranks_share_one_report() {
         let reports = threads::run(3, |comm| {
-            let mut report = Report::new("eikonal", 2);
+            let mut report = Report::new("eikonal", 2, "avx2");
             report.mesh(5, 2);
             report.count("local_solves", 10 + comm.rank() as u64);
             report.count_once("exchanges", 4);
@@ -299,6 +268,7 @@ mod tests {
         assert_eq!(report["mesh"]["tetrahedra"], 2);
         assert_eq!(report["ranks"], 3);
         assert_eq!(report["threads"], 2);
+        assert_eq!(report["simd"], "avx2");
         assert_eq!(report["result"]["misfit"], 0.5);
         assert!(report["peak_rss_bytes"].as_u64().unwrap() > 1 << 20);
     }
@@ -309,12 +279,13 @@ mod tests {
         std::fs::write(file.path(), "abc").unwrap();
         let inputs = [file.path().to_owned()];
         let libraries = [("HDF5".to_string(), "1.10.8".to_string())];
-        let made = Provenance::new(2, 3, "[mesh]\n", &libraries, &inputs).unwrap();
+        let made = Provenance::new(2, 3, "avx2", "[mesh]\n", &libraries, &inputs).unwrap();
         let value = |name: &str| {
             let mut all = made.0.iter();
             all.find(|(n, _)| n == name).unwrap().1.clone()
         };
         assert!(value("inputs_sha256").starts_with("ba7816bf"));
+        assert_eq!(value("simd"), "avx2");
         assert_eq!(value("libraries"), "HDF5 1.10.8");
         assert_eq!(value("configuration"), "[mesh]\n");
         assert_eq!((value("ranks"), value("threads")), ("2".into(), "3".into()));

@@ -5,7 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use isochrone::error::{Error, Result};
-use isochrone::mesh::formats::{attach_fibres, read, read_unverified, sha256, write};
+use isochrone::mesh::formats::{attach_fibres, read, read_unverified, write};
 use isochrone::mesh::{Field, TetMesh};
 use isochrone::units::LengthUnit;
 use rand::{Rng, SeedableRng};
@@ -521,16 +521,6 @@ fn the_shared_atrium_is_read() {
     );
     assert_eq!(mesh.fibres, None);
     assert_eq!(mesh.point_fields["trans"].values.len(), 18110);
-}
-
-#[test]
-fn sha256_of_a_known_text() {
-    let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("abc");
-    fs::write(&path, "abc").unwrap();
-    // FIPS 180-2, appendix B.1.
-    let expected = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";
-    assert_eq!(sha256(&path).unwrap(), expected);
 }
 
 /// Cuts `name` short at many places and flips bits and bytes: an error or a mesh, never a panic.

@@ -3,7 +3,8 @@
 use std::path::Path;
 use std::process::Command;
 
-use isochrone::io::{Centre, ResultFile, read_f64, read_rows, write_atomic};
+use isochrone::atomic_file::write_atomic;
+use isochrone::io::{Centre, ResultFile, read_f64, read_rows};
 use isochrone::mesh::{Field, TetMesh, formats};
 
 /// The unit cube in six tetrahedra, everything on it that a mesh can carry.

@@ -4,7 +4,7 @@
 //! and `isochrone config doc` all read that list. `#` in a key stands for the number of a list
 //! item: `source.#.time`.
 
-use super::value::Value;
+use super::value::{Located, Value};
 
 /// A table of the configuration file.
 pub struct Section {
@@ -165,13 +165,10 @@ impl Kind {
     /// What is wrong with a `value` that is not accepted.
     pub fn problem(&self, value: &Value) -> String {
         match (self, value) {
-            (Kind::List(kind), Value::List(items)) => items
-                .iter()
-                .enumerate()
-                .find(|(_, item)| !kind.accepts(&item.value))
-                .map_or_else(String::new, |(i, item)| {
-                    format!("item {i} is {}", item.value.describe())
-                }),
+            (Kind::List(kind), Value::List(items)) => first_refused(kind, items),
+            (Kind::Point(range), Value::List(items)) if items.len() == 3 => {
+                first_refused(&Kind::Number(*range), items)
+            }
             (Kind::Either(kinds), Value::List(_)) => kinds
                 .iter()
                 .find(|kind| matches!(kind, Kind::List(_)))
@@ -182,6 +179,15 @@ impl Kind {
             _ => format!("is {}", value.describe()),
         }
     }
+}
+
+/// The first of `items` that is not of this kind.
+fn first_refused(kind: &Kind, items: &[Located]) -> String {
+    let refused = |(_, item): &(usize, &Located)| !kind.accepts(&item.value);
+    let first = items.iter().enumerate().find(refused);
+    first.map_or_else(String::new, |(i, item)| {
+        format!("item {i} is {}", item.value.describe())
+    })
 }
 
 /// All sections together: look-up of dotted paths.

@@ -403,6 +403,7 @@ fibre_angles = { endocardium = 50, epicardium = -40 }
 fn every_key_is_known_to_the_program() {
     let alternatives = [
         ("mesh.file", "\"a.h5\""),
+        ("mesh.fibres", "\"f.vtk\""),
         ("conduction.speed", "0.6"),
         (
             "inversion.measured",

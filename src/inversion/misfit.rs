@@ -68,14 +68,15 @@ impl LocalObservations {
             .collect();
         comm.sum_u64(&mut unreached);
         if unreached[0] > 0 {
-            return Err(Error::bad_data(
+            let error = Error::bad_data(
                 "measured times",
                 format!(
                     "no source reaches {} of the places of measurement",
                     unreached[0]
                 ),
                 "add a source in their component of the mesh, or write NaN as their time",
-            ));
+            );
+            return comm::agree(comm, Err(error));
         }
         Ok(residuals)
     }

@@ -141,7 +141,7 @@ pub struct Observations {
     measured: Vec<f64>,
     /// w_j ≥ 0.
     weights: Vec<f64>,
-    /// Rows without a measurement.
+    /// Rows that take no part.
     missing: usize,
 }
 
@@ -178,20 +178,21 @@ impl Observations {
                 "write NaN where nothing was measured",
             ));
         }
-        let missing = measured.iter().filter(|t| t.is_nan()).count();
-        if missing == measured.len() {
-            return Err(Error::bad_data(
-                "measured times",
-                format!("no finite value among {missing}"),
-                "an inversion needs at least one measured time",
-            ));
-        }
-        Ok(Self {
+        let mut all = Self {
             sampling,
             measured,
             weights,
-            missing,
-        })
+            missing: 0,
+        };
+        all.missing = (0..all.len()).filter(|&j| !all.takes_part(j)).count();
+        if all.missing == all.len() {
+            return Err(Error::bad_data(
+                "measured times",
+                format!("no finite value of positive weight among {}", all.missing),
+                "an inversion needs at least one measured time",
+            ));
+        }
+        Ok(all)
     }
 
     /// Measurements made by the program itself: H φ of the solution `phi` (ms, all vertices of the
@@ -227,9 +228,13 @@ impl Observations {
         (0..self.len()).map(|j| (self.sampling.row(j), self.measured[j], self.weights[j]))
     }
 
-    /// Rows where nothing was measured (NaN), which take no part.
+    /// Rows that take no part: nothing measured (NaN) or weight 0.
     pub fn missing(&self) -> usize {
         self.missing
+    }
+
+    fn takes_part(&self, j: usize) -> bool {
+        !self.measured[j].is_nan() && self.weights[j] > 0.0
     }
 
     /// The rows of each rank from those of rank 0, in global numbering. `parts[v]` is the rank
@@ -243,7 +248,7 @@ impl Observations {
             .map(|_| RankObservations::default())
             .collect();
         if let Some(all) = observations {
-            for j in (0..all.len()).filter(|&j| !all.measured[j].is_nan()) {
+            for j in (0..all.len()).filter(|&j| all.takes_part(j)) {
                 let (vertices, shares) = all.sampling.row(j);
                 for (i, &v) in vertices.iter().enumerate() {
                     let owner = parts[v as usize];

@@ -1,8 +1,13 @@
 //! Options of the inversion: section `[inversion]`, with the defaults of the program.
 
+use std::ops::RangeInclusive;
 use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
+
+/// γ that are computed with: far beyond any tissue, and single precision still holds what it makes
+/// of them.
+pub const GAMMA_RANGE: RangeInclusive<f64> = 1e-9..=1e9;
 
 /// What the optimiser varies.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use super::finite_differences::{self, Scheme};
 use super::objective::{Counters, Evaluation, Objective, Want};
-use super::options::{GradientMode, Parameter};
+use super::options::{GAMMA_RANGE, GradientMode, Parameter};
 use super::regularisation::Penalty;
 use crate::error::Result;
 
@@ -74,7 +74,7 @@ impl<'a> Problem<'a> {
         self.objective.domains()
     }
 
-    /// F at θ. A θ out of the range of γ gives NaN, without an evaluation.
+    /// F at θ. A θ out of [`GAMMA_RANGE`] gives NaN, without an evaluation.
     ///
     /// # Errors
     /// Those of the objective.
@@ -89,7 +89,7 @@ impl<'a> Problem<'a> {
             gamma,
         };
         let gamma = &point.gamma;
-        if !gamma.iter().all(|g| g.is_finite() && *g > 0.0) {
+        if !gamma.iter().all(|g| GAMMA_RANGE.contains(g)) {
             return Ok(point);
         }
         let evaluation = match self.differences {

@@ -5,10 +5,11 @@ use std::path::Path;
 use hdf5::types::{FixedUnicode, VarLenUnicode};
 use hdf5::{File, H5Type, Location};
 
-use super::atomic::Partial;
 use super::xdmf::{self, Centre, Grid, NumberType};
+use crate::atomic_file::Partial;
 use crate::error::{Error, Result};
-use crate::mesh::{TetMesh, formats};
+use crate::mesh::TetMesh;
+use crate::mesh::formats::{self, write_error};
 
 /// A result file being written: `NAME.h5.partial` until [`ResultFile::finish`]; dropped before, it
 /// leaves nothing.
@@ -42,7 +43,8 @@ impl ResultFile {
         self.partial.path()
     }
 
-    /// Writes `/mesh` (and the mesh's own fields to `/fields`); once, before any [`field`](Self::field).
+    /// Writes `/mesh`, without further fields that the mesh may carry: a result holds its own. Once,
+    /// before any [`field`](Self::field).
     pub fn mesh(&mut self, mesh: &TetMesh) -> Result<()> {
         let path = self.path().to_owned();
         formats::write_group(mesh, self.file()?, &path)?;
@@ -59,17 +61,6 @@ impl ResultFile {
             let dataset = format!("/mesh/{name}");
             if file.link_exists(&dataset) {
                 grid.add(&dataset, centre, components, number);
-            }
-        }
-        for (fields, centre) in [
-            (&mesh.point_fields, Centre::Vertices),
-            (&mesh.cell_fields, Centre::Tetrahedra),
-        ] {
-            for (name, field) in fields {
-                let dataset = format!("/fields/{name}");
-                if file.link_exists(&dataset) {
-                    grid.add(&dataset, centre, field.components, NumberType::F64);
-                }
             }
         }
         self.grid = Some(grid);
@@ -108,8 +99,8 @@ impl ResultFile {
         self.short_text(dataset, "on", centre.name())
     }
 
-    /// Writes an array of `shape` to `dataset` ("/gradient/gamma"), making the groups above it and
-    /// replacing what is there: the mesh may be an older result that has such a field.
+    /// Writes an array of `shape` to `dataset` ("/gradient/gamma"), making the groups above it;
+    /// once for each.
     pub fn dataset<T: H5Type>(
         &self,
         dataset: &str,
@@ -131,9 +122,6 @@ impl ResultFile {
             if !file.link_exists(&dataset[..end]) {
                 file.create_group(&dataset[..end]).map_err(failed)?;
             }
-        }
-        if file.link_exists(dataset) {
-            file.unlink(dataset).map_err(failed)?;
         }
         let created = file
             .new_dataset::<T>()
@@ -206,21 +194,5 @@ impl ResultFile {
         } else {
             put(&*file.group(object).map_err(failed)?).map_err(failed)
         }
-    }
-}
-
-/// HDF5 says what it could not do, and deep in its stack why.
-fn write_error(path: &Path, e: &hdf5::Error) -> Error {
-    let whole = e.to_string();
-    let mut cause = whole.lines().next().unwrap_or("unknown reason").to_string();
-    for frame in e.stack().iter().flat_map(|s| s.iter()) {
-        if let Some((_, after)) = frame.desc().split_once("error message = '") {
-            cause = after.split('\'').next().unwrap_or(after).to_string();
-        }
-    }
-    Error::Io {
-        path: path.to_owned(),
-        action: "write".into(),
-        cause,
     }
 }

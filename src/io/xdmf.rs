@@ -8,7 +8,7 @@ use std::path::Path;
 
 use quick_xml::escape::escape;
 
-use super::atomic::{Partial, write_beside};
+use crate::atomic_file::{Partial, write_beside};
 use crate::error::{Error, Result};
 
 /// What values lie on.

@@ -3,17 +3,16 @@
 use std::path::PathBuf;
 use std::time::Instant;
 
-use super::gather::gather;
 use super::job::Job;
-use super::model::{self, Model, Root};
-use super::output::Output;
+use super::model::{self, Model, Prepared, Root};
 use super::plan::Plan;
+use super::result;
 use crate::cli::RunArgs;
 use crate::comm::{Communicator, agree};
-use crate::eikonal::forward::{Eikonal, ForwardCounters};
+use crate::eikonal::forward::ForwardCounters;
 use crate::eikonal::options::Precision;
 use crate::error::{Error, Result};
-use crate::io::{Centre, ResultFile};
+use crate::io::ResultFile;
 use crate::progress::Console;
 use crate::real::Real;
 use crate::report::Report;
@@ -34,18 +33,17 @@ pub fn run(args: &RunArgs, comm: &dyn Communicator, console: Console) -> Result<
         Precision::F32 => solve::<f32>(&mut job, &model)?,
         Precision::F64 => solve::<f64>(&mut job, &model)?,
     };
-    let begun = Instant::now();
-    write(&mut job, &output, &model, phi)?;
-    job.report.add_time("io", begun.elapsed());
+    if comm.rank() == 0 {
+        summarise(&mut job.report, &model, &phi);
+    }
+    let add = |_: &mut ResultFile, _: &Root| Ok(());
+    result::write(&mut job, &output, &model, "eikonal.h5", &phi, add)?;
     job.finish(&output)
 }
 
-/// φ of the owned vertices.
+/// φ of all vertices on rank 0.
 fn solve<T: Real>(job: &mut Job, model: &Model) -> Result<Vec<f64>> {
-    let eikonal = job.report.time("setup", || {
-        let width = job.case.eikonal.bucket_width;
-        Eikonal::<T>::new(job.comm, &model.local, &model.sources, width)
-    })?;
+    let eikonal = model.eikonal::<T>(job)?;
     let gamma: Vec<T> = model.gamma.iter().map(|g| T::from_f64(*g)).collect();
     tracing::info!(
         "solving for {} vertices, {} tetrahedra",
@@ -56,8 +54,7 @@ fn solve<T: Real>(job: &mut Job, model: &Model) -> Result<Vec<f64>> {
     let solution = eikonal.solve(job.comm, &gamma)?;
     job.report.add_time("solve", begun.elapsed());
     count_forward(&mut job.report, &solution.counters);
-    let owned = solution.phi[..model.local.owned].iter();
-    Ok(owned.map(|t| t.value()).collect())
+    Ok(model.gather_times(job.comm, &solution))
 }
 
 /// Adds the counters of forward solutions to the report.
@@ -70,21 +67,6 @@ pub fn count_forward(report: &mut Report, counters: &ForwardCounters) {
     report.count("bytes_sent", counters.traffic.bytes_sent);
     report.count_once("exchanges", counters.traffic.exchanges);
     report.count_once("restarts", counters.restarts);
-}
-
-fn write(job: &mut Job, output: &Output, model: &Model, phi: Vec<f64>) -> Result<()> {
-    let owned = &model.local.global_vertices[..model.local.owned];
-    let phi = gather(job.comm, model.size[0], 1, owned, &phi);
-    let inputs = model.root.as_ref().map(|r| r.inputs.clone());
-    let provenance = job.provenance(&inputs.unwrap_or_default())?;
-    let written = match &model.root {
-        Some(root) => {
-            summarise(&mut job.report, model, &phi);
-            write_root(output, root, &phi, &provenance.0)
-        }
-        None => Ok(()),
-    };
-    agree(job.comm, written)
 }
 
 /// What the times say at a glance, in the report and in the log.
@@ -119,30 +101,17 @@ pub fn summarise(report: &mut Report, model: &Model, phi: &[f64]) {
     }
 }
 
-fn write_root(
-    output: &Output,
-    root: &Root,
-    phi: &[f64],
-    provenance: &[(String, String)],
-) -> Result<()> {
-    let mut file = ResultFile::create(&output.path("eikonal.h5"))?;
-    file.mesh(&root.mesh)?;
-    file.field("/fields/activation_time", Centre::Vertices, 1, phi, "ms")?;
-    file.provenance(provenance)?;
-    file.finish()
-}
-
 /// `--dry-run`: sizes, memory and files. `derivatives` is the number of directions whose tangents
 /// are held at once.
 pub fn plan(job: &mut Job, files: &[&str], derivatives: u64) -> Result<()> {
     let prepared = model::prepare(job)?;
     let mut plan = Plan::default();
-    if let Some(model::Prepared {
-        root,
-        sources,
-        gamma,
-    }) = &prepared
-    {
+    if let Some(prepared) = &prepared {
+        let Prepared {
+            root,
+            sources,
+            gamma,
+        } = prepared;
         let ranks = job.comm.size();
         let (n, m) = (root.mesh.vertex_count(), root.mesh.tetrahedron_count());
         plan.step("vertices", n);

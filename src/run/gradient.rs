@@ -8,9 +8,9 @@ use super::job::Job;
 use super::misfit::observations;
 use super::model::{self, Model};
 use super::output::Output;
+use super::result;
 use crate::cli::GradientArgs;
-use crate::comm::{Communicator, agree};
-use crate::eikonal::forward::Eikonal;
+use crate::comm::Communicator;
 use crate::eikonal::options::Precision;
 use crate::error::Result;
 use crate::inversion::eikonal_misfit::{EikonalMisfit, Timers};
@@ -40,9 +40,7 @@ pub fn run(args: &GradientArgs, comm: &dyn Communicator, console: Console) -> Re
         Precision::F32 => compute::<f32>(&mut job, &mut model)?,
         Precision::F64 => compute::<f64>(&mut job, &mut model)?,
     };
-    let begun = Instant::now();
     write(&mut job, &output, &model, &gradient)?;
-    job.report.add_time("io", begun.elapsed());
     job.finish(&output)
 }
 
@@ -67,10 +65,7 @@ struct Check {
 
 fn compute<T: Real>(job: &mut Job, model: &mut Model) -> Result<Gradient> {
     let comm = job.comm;
-    let eikonal = job.report.time("setup", || {
-        let width = job.case.eikonal.bucket_width;
-        Eikonal::<T>::new(comm, &model.local, &model.sources, width)
-    })?;
+    let eikonal = model.eikonal::<T>(job)?;
     let observations = observations(job, model, &eikonal)?;
     let mode = job.case.inversion.gradient;
     let (gamma, k) = (model.gamma.clone(), model.gamma.len());
@@ -117,10 +112,6 @@ fn compute<T: Real>(job: &mut Job, model: &mut Model) -> Result<Gradient> {
     } else {
         None
     };
-    let phi: Vec<f64> = state.solution.phi[..owned]
-        .iter()
-        .map(|t| t.value())
-        .collect();
     let tensor = options.tensor.then(|| {
         let local = &model.local;
         let sensitivity = eikonal.metric_sensitivity(
@@ -151,7 +142,7 @@ fn compute<T: Real>(job: &mut Job, model: &mut Model) -> Result<Gradient> {
         mode,
         misfit: state.misfit,
         gamma: chosen,
-        phi: gather(comm, n, 1, numbers, &phi),
+        phi: model.gather_times(comm, &state.solution),
         jacobian: jacobian
             .filter(|_| options.jacobian)
             .map(|j| gather(comm, n, k, numbers, &j[..owned * k])),
@@ -209,31 +200,19 @@ fn write(job: &mut Job, output: &Output, model: &Model, gradient: &Gradient) -> 
         }
         super::print_on_root(job.comm, &table)?;
     }
-    let inputs = model.root.as_ref().map(|r| r.inputs.clone());
-    let provenance = job.provenance(&inputs.unwrap_or_default())?;
-    let written = match &model.root {
-        Some(root) => write_root(output, root, gradient, &provenance.0),
-        None => Ok(()),
-    };
-    agree(job.comm, written)
+    result::write(
+        job,
+        output,
+        model,
+        "gradient.h5",
+        &gradient.phi,
+        |file, _| add(file, gradient),
+    )
 }
 
-fn write_root(
-    output: &Output,
-    root: &model::Root,
-    gradient: &Gradient,
-    provenance: &[(String, String)],
-) -> Result<()> {
+/// Adds the derivatives to the result file.
+fn add(file: &mut ResultFile, gradient: &Gradient) -> Result<()> {
     let k = gradient.gamma.len();
-    let mut file = ResultFile::create(&output.path("gradient.h5"))?;
-    file.mesh(&root.mesh)?;
-    file.field(
-        "/fields/activation_time",
-        Centre::Vertices,
-        1,
-        &gradient.phi,
-        "ms",
-    )?;
     file.dataset("/gradient/gamma", &[k], &gradient.gamma, "ms^2")?;
     file.number("/gradient/gamma", "misfit", gradient.misfit)?;
     let mode = match gradient.mode {
@@ -262,6 +241,5 @@ fn write_root(
         file.dataset("/gradient/check/error", &[check.h.len(), 2], error, "1")?;
         file.text("/gradient/check/error", "columns", "one-sided, central")?;
     }
-    file.provenance(provenance)?;
-    file.finish()
+    Ok(())
 }

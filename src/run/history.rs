@@ -11,6 +11,7 @@ use super::output::Output;
 use crate::error::{Error, Result};
 use crate::inversion::coordinator::{Checkpoint, Resume};
 use crate::inversion::optimizer::IterationRecord;
+use crate::sha256;
 
 /// One JSON object per iteration.
 pub const HISTORY: &str = "inversion_history.jsonl";
@@ -21,13 +22,20 @@ const CHECKPOINT: &str = "inversion_checkpoint.json";
 /// A crash loses at most the iterations of this long.
 const CHECKPOINT_EVERY: Duration = Duration::from_secs(2);
 
-/// A checkpoint as stored.
+/// First line of a checkpoint.
 #[derive(Serialize, Deserialize)]
-struct Stored {
+struct Header {
     /// Format of this file.
     version: u32,
     /// SHA-256 of what must be the same in the run that resumes.
     case: String,
+    /// SHA-256 of the second line, a [`Stored`]: no number in it can be damaged unnoticed.
+    sha256: String,
+}
+
+/// Second line of a checkpoint.
+#[derive(Serialize, Deserialize)]
+struct Stored {
     checkpoint: Checkpoint,
     /// Iterations so far.
     history: Vec<IterationRecord>,
@@ -99,14 +107,18 @@ impl History {
         let Some(checkpoint) = &self.last else {
             return Ok(());
         };
-        let stored = Stored {
-            version: VERSION,
-            case: self.case.clone(),
+        let stored = serde_json::to_string(&Stored {
             checkpoint: checkpoint.clone(),
             history: self.records.clone(),
-        };
-        let text = serde_json::to_vec(&stored).map_err(bug)?;
-        self.output.write(CHECKPOINT, &text)?;
+        });
+        let stored = stored.map_err(bug)?;
+        let header = serde_json::to_string(&Header {
+            version: VERSION,
+            case: self.case.clone(),
+            sha256: sha256::of_bytes(stored.as_bytes()),
+        });
+        let text = header.map_err(bug)? + "\n" + &stored;
+        self.output.write(CHECKPOINT, text.as_bytes())?;
         self.saved = Some(Instant::now());
         Ok(())
     }
@@ -130,21 +142,23 @@ pub fn resume(output: &Output, case: &str) -> Result<Option<Resume>> {
     let damaged = |problem: String| {
         Error::bad_file(&path, "checkpoint", problem, "start again with --overwrite")
     };
-    let value: serde_json::Value =
-        serde_json::from_slice(&text).map_err(|e| damaged(format!("not readable: {e}")))?;
-    if value["version"] != VERSION {
-        return Err(damaged(format!(
-            "its version {} is not {VERSION}",
-            value["version"]
-        )));
+    let unreadable = |e: serde_json::Error| damaged(format!("not readable: {e}"));
+    let end = text.iter().position(|b| *b == b'\n').unwrap_or(text.len());
+    let (header, stored) = (&text[..end], text.get(end + 1..).unwrap_or_default());
+    let header: Header = serde_json::from_slice(header).map_err(unreadable)?;
+    if header.version != VERSION {
+        let problem = format!("its version {} is not {VERSION}", header.version);
+        return Err(damaged(problem));
     }
-    let stored: Stored =
-        serde_json::from_value(value).map_err(|e| damaged(format!("not readable: {e}")))?;
-    if stored.case != case {
+    if header.case != case {
         return Err(damaged(
             "it is of another case (only stop criteria and [run] may change)".into(),
         ));
     }
+    if header.sha256 != sha256::of_bytes(stored) {
+        return Err(damaged("its content is not what was written".into()));
+    }
+    let stored: Stored = serde_json::from_slice(stored).map_err(unreadable)?;
     Ok(Some(Resume {
         checkpoint: stored.checkpoint,
         history: stored.history,

@@ -3,8 +3,9 @@
 use std::fmt::Write;
 
 use crate::comm::Communicator;
+use crate::eikonal::simd::SimdLevel;
 use crate::error::Result;
-use crate::report::{COMMIT, VERSION, hostname, simd_level};
+use crate::report::{COMMIT, VERSION, hostname};
 
 /// Prints it, on rank 0.
 pub fn run(comm: &dyn Communicator) -> Result<()> {
@@ -25,7 +26,7 @@ fn text(ranks: usize) -> String {
     line("host", &hostname());
     line("ranks", &ranks.to_string());
     line("processors", &processors().to_string());
-    line("SIMD", simd_level());
+    line("SIMD", SimdLevel::detect().name());
     line("devices", "cpu");
     text
 }

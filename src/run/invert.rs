@@ -2,21 +2,18 @@
 
 use std::time::Instant;
 
-use sha2::{Digest, Sha256};
-
 use super::eikonal::{count_forward, plan, summarise};
-use super::gather::gather;
 use super::gradient::add_timers;
 use super::history::{self, HISTORY, History};
 use super::job::Job;
 use super::misfit::observations;
 use super::model::{self, Model, Root, expand_gamma};
 use super::output::Output;
+use super::result;
 use super::signals::StopRequests;
 use crate::cli::RunArgs;
 use crate::comm::{Communicator, agree};
 use crate::config::Case;
-use crate::eikonal::forward::Eikonal;
 use crate::eikonal::options::Precision;
 use crate::error::{Error, Result};
 use crate::inversion::coordinator::{Callbacks, Outcome, Settings, coordinate};
@@ -26,6 +23,7 @@ use crate::io::{Centre, ResultFile};
 use crate::partition::domain_contacts;
 use crate::progress::{Console, Progress};
 use crate::real::Real;
+use crate::sha256;
 
 /// Runs the command. Collective.
 pub fn run(args: &RunArgs, comm: &dyn Communicator, console: Console) -> Result<()> {
@@ -47,9 +45,7 @@ pub fn run(args: &RunArgs, comm: &dyn Communicator, console: Console) -> Result<
         Precision::F32 => minimise::<f32>(&mut job, &mut model, &output, &stop)?,
         Precision::F64 => minimise::<f64>(&mut job, &mut model, &output, &stop)?,
     };
-    let begun = Instant::now();
     write(&mut job, &output, &model, &outcome, &phi)?;
-    job.report.add_time("io", begun.elapsed());
     job.finish(&output)?;
     if outcome.stop_reason.is_interruption() {
         let iterations = outcome.history.last().map_or(0, |r| r.iteration);
@@ -72,15 +68,13 @@ fn minimise<T: Real>(
     stop: &StopRequests,
 ) -> Result<(Outcome, Vec<f64>)> {
     let comm = job.comm;
-    let eikonal = job.report.time("setup", || {
-        let width = job.case.eikonal.bucket_width;
-        Eikonal::<T>::new(comm, &model.local, &model.sources, width)
-    })?;
+    let eikonal = model.eikonal::<T>(job)?;
     let k = model.gamma.len();
     let initial = match &job.case.inversion.initial_gamma {
-        Some(gamma) => expand_gamma("inversion.initial_gamma", gamma, k, &job.case)?,
-        None => model.gamma.clone(),
+        Some(gamma) => expand_gamma("inversion.initial_gamma", gamma, k, &job.case),
+        None => Ok(model.gamma.clone()),
     };
+    let initial = agree(comm, initial)?;
     let observations = observations(job, model, &eikonal)?;
     let neighbours = agree(comm, neighbours(model))?;
     let options = job.case.inversion.clone();
@@ -127,15 +121,7 @@ fn minimise<T: Real>(
     agree(comm, saved)?;
 
     let solution = misfit.solve(&outcome.best().gamma)?;
-    let owned = model.local.owned;
-    let phi: Vec<f64> = solution.phi[..owned].iter().map(|t| t.value()).collect();
-    let phi = gather(
-        comm,
-        model.size[0],
-        1,
-        &model.local.global_vertices[..owned],
-        &phi,
-    );
+    let phi = model.gather_times(comm, &solution);
     add_timers(&mut job.report, &misfit.timers);
     count_forward(&mut job.report, &misfit.counters);
     Ok((outcome, phi))
@@ -175,10 +161,7 @@ fn fingerprint(case: &Case) -> Result<String> {
         inversion.remove("stop");
     }
     let text = serde_json::to_vec(&value).map_err(bug)?;
-    Ok(Sha256::digest(&text)
-        .iter()
-        .map(|b| format!("{b:02x}"))
-        .collect())
+    Ok(sha256::of_bytes(&text))
 }
 
 /// Pairs of domains with common faces, on rank 0.
@@ -243,29 +226,17 @@ fn write(
         counters.evaluations,
         best.misfit
     );
-    let inputs = model.root.as_ref().map(|r| r.inputs.clone());
-    let provenance = job.provenance(&inputs.unwrap_or_default())?;
-    let written = match &model.root {
-        Some(root) => {
-            summarise(&mut job.report, model, phi);
-            write_root(output, root, outcome, phi, &provenance.0)
-        }
-        None => Ok(()),
-    };
-    agree(job.comm, written)
+    if job.comm.rank() == 0 {
+        summarise(&mut job.report, model, phi);
+    }
+    result::write(job, output, model, "inversion.h5", phi, |file, root| {
+        add(file, root, outcome)
+    })
 }
 
-fn write_root(
-    output: &Output,
-    root: &Root,
-    outcome: &Outcome,
-    phi: &[f64],
-    provenance: &[(String, String)],
-) -> Result<()> {
+/// Adds gamma and the history of the best run to the result file.
+fn add(file: &mut ResultFile, root: &Root, outcome: &Outcome) -> Result<()> {
     let best = outcome.best();
-    let mut file = ResultFile::create(&output.path("inversion.h5"))?;
-    file.mesh(&root.mesh)?;
-    file.field("/fields/activation_time", Centre::Vertices, 1, phi, "ms")?;
     let domains = root.mesh.domains.as_deref().unwrap_or_default();
     let gamma: Vec<f64> = domains.iter().map(|k| best.gamma[*k as usize]).collect();
     file.field("/fields/gamma", Centre::Tetrahedra, 1, &gamma, "1")?;
@@ -296,7 +267,5 @@ fn write_root(
     file.dataset("/inversion/seconds", &[rows], &column(|r| r.seconds), "s")?;
     let evaluations: Vec<u64> = records.iter().map(|r| r.evaluations).collect();
     file.dataset("/inversion/evaluations", &[rows], &evaluations, "1")?;
-    file.text("/inversion", "stop_reason", outcome.stop_reason.name())?;
-    file.provenance(provenance)?;
-    file.finish()
+    file.text("/inversion", "stop_reason", outcome.stop_reason.name())
 }

@@ -8,6 +8,7 @@ use super::plan::Plan;
 use crate::cli::RunArgs;
 use crate::comm::{Communicator, agree, broadcast_json};
 use crate::config::{Case, DeviceChoice, load_on_root};
+use crate::eikonal::simd::SimdLevel;
 use crate::error::{Error, Result};
 use crate::progress::Console;
 use crate::report::{Provenance, Report, hostname};
@@ -58,7 +59,7 @@ impl<'c> Job<'c> {
         Ok(Self {
             comm,
             console,
-            report: Report::new(command, threads),
+            report: Report::new(command, threads, SimdLevel::detect().name()),
             threads,
             dry_run: args.dry_run,
             resume: args.resume,
@@ -89,6 +90,7 @@ impl<'c> Job<'c> {
             Provenance::new(
                 self.comm.size(),
                 self.threads,
+                SimdLevel::detect().name(),
                 self.case.to_toml(),
                 &info::libraries(),
                 inputs,
@@ -135,18 +137,25 @@ fn default_folder(command: &str, config: Option<&PathBuf>) -> PathBuf {
     Path::new("results").join(name)
 }
 
+/// More threads per rank than any node has processors.
+const MOST_THREADS: usize = 4096;
+
 /// Starts rayon's threads: as many as `asked`, else this rank's share of the processors that it
 /// may run on. Collective.
 fn start_threads(comm: &dyn Communicator, asked: Option<usize>) -> Result<usize> {
     let sharing = ranks_that_share_processors(comm)?;
     let threads = asked.unwrap_or_else(|| (info::processors() / sharing).max(1));
-    let pool = rayon::ThreadPoolBuilder::new()
-        .num_threads(threads)
-        .build_global();
-    let started = pool.map_err(|e| {
-        let problem = format!("{threads} threads could not be started: {e}");
-        Error::bad_data("run.threads", problem, "ask for fewer with --threads")
-    });
+    let refused =
+        |problem: String| Error::bad_data("run.threads", problem, "ask for fewer with --threads");
+    let started = if threads > MOST_THREADS {
+        Err(refused(format!(
+            "{threads} threads are more than {MOST_THREADS}"
+        )))
+    } else {
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads);
+        pool.build_global()
+            .map_err(|e| refused(format!("{threads} threads could not be started: {e}")))
+    };
     agree(comm, started)?;
     Ok(threads)
 }

@@ -2,7 +2,6 @@
 
 use std::path::PathBuf;
 
-use super::gather::gather;
 use super::job::Job;
 use super::model::{Model, Root, expand_gamma};
 use crate::comm::agree;
@@ -34,7 +33,7 @@ pub fn observations<T: Real>(
         job.report.result("observations", rows - missing);
         tracing::info!("{} measured times", rows - missing);
         if missing > 0 {
-            tracing::warn!("{missing} measured times are NaN and take no part");
+            tracing::warn!("{missing} measured times are NaN or of weight 0 and take no part");
         }
     }
     let parts = model
@@ -64,15 +63,13 @@ fn twin_times<T: Real>(job: &mut Job, model: &Model, eikonal: &Eikonal<T>) -> Re
         return Ok(Vec::new());
     };
     let gamma = GammaInput::PerDomain(twin.gamma.clone());
-    let gamma = expand_gamma("inversion.twin.gamma", &gamma, model.gamma.len(), &job.case)?;
+    let gamma = expand_gamma("inversion.twin.gamma", &gamma, model.gamma.len(), &job.case);
+    let gamma = agree(job.comm, gamma)?;
     let gamma: Vec<T> = gamma.iter().map(|g| T::from_f64(*g)).collect();
     let begun = std::time::Instant::now();
     let solution = eikonal.solve(job.comm, &gamma)?;
     job.report.add_time("twin", begun.elapsed());
-    let owned = model.local.owned;
-    let phi: Vec<f64> = solution.phi[..owned].iter().map(|t| t.value()).collect();
-    let numbers = &model.local.global_vertices[..owned];
-    Ok(gather(job.comm, model.size[0], 1, numbers, &phi))
+    Ok(model.gather_times(job.comm, &solution))
 }
 
 fn on_root(case: &Case, root: &mut Root, twin_times: &[f64]) -> Result<Observations> {

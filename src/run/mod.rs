@@ -13,6 +13,7 @@ mod misfit;
 mod model;
 pub mod output;
 pub mod plan;
+mod result;
 mod signals;
 
 use std::io::Write;

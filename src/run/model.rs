@@ -1,18 +1,21 @@
 //! From a case to the eikonal problem on all ranks: mesh, tensors, domains, sources, parts.
 
+use std::ops::RangeInclusive;
 use std::path::PathBuf;
 
+use super::gather::gather;
 use super::job::Job;
 use crate::comm::{Communicator, agree, broadcast_json, broadcast_slice};
 use crate::config::{Case, Conduction, Division, MeshOrigin, Place, Speed};
-use crate::eikonal::forward::Source;
+use crate::eikonal::forward::{Eikonal, Solution, Source};
 use crate::error::{Error, Result};
-use crate::inversion::options::GammaInput;
+use crate::inversion::options::{GAMMA_RANGE, GammaInput};
 use crate::io;
 use crate::mesh::check::{validate, validate_fibres};
 use crate::mesh::{TetMesh, formats, generate};
 use crate::partition;
 use crate::partition::local_mesh::{LocalMesh, WholeMesh, distribute};
+use crate::real::Real;
 use crate::tensor::{Metric, Vec3, VelocityTensor, norm, sub};
 use crate::units::LengthUnit;
 
@@ -27,6 +30,29 @@ pub struct Model {
     pub size: [usize; 2],
     /// What rank 0 alone holds.
     pub root: Option<Root>,
+}
+
+impl Model {
+    /// The solver of this rank's part, made under the timer `setup`. Collective.
+    pub fn eikonal<T: Real>(&self, job: &mut Job) -> Result<Eikonal<T>> {
+        let width = job.case.eikonal.bucket_width;
+        let comm = job.comm;
+        job.report.time("setup", || {
+            Eikonal::new(comm, &self.local, &self.sources, width)
+        })
+    }
+
+    /// φ of all vertices on rank 0, in the file's numbering; empty elsewhere. Collective.
+    pub fn gather_times<T: Real>(
+        &self,
+        comm: &dyn Communicator,
+        solution: &Solution<T>,
+    ) -> Vec<f64> {
+        let owned = self.local.owned;
+        let phi: Vec<f64> = solution.phi[..owned].iter().map(|t| t.value()).collect();
+        let numbers = &self.local.global_vertices[..owned];
+        gather(comm, self.size[0], 1, numbers, &phi)
+    }
 }
 
 /// The whole mesh, on rank 0.
@@ -194,6 +220,13 @@ fn read_mesh(case: &Case) -> Result<(TetMesh, f64, Vec<PathBuf>)> {
             Ok((mesh, unit.in_mm(), inputs))
         }
         MeshOrigin::Generate(generator) => {
+            if input.fibres.is_some() {
+                return Err(case.origins.error(
+                    "mesh.fibres",
+                    "a generated mesh has fibres of its own",
+                    "remove mesh.fibres, or give mesh.file in place of mesh.generate",
+                ));
+            }
             let unit = input.unit.unwrap_or(LengthUnit::Mm).in_mm();
             Ok((generate::generate(generator, unit)?, unit, Vec::new()))
         }
@@ -223,15 +256,30 @@ fn prepare_on(
     })
 }
 
+/// Speeds in mm/ms far beyond any tissue, whose squares single precision still holds.
+const SPEEDS: RangeInclusive<f64> = 1e-6..=1e6;
+
 /// γ for each of `count` domains.
 pub fn expand_gamma(key: &str, gamma: &GammaInput, count: usize, case: &Case) -> Result<Vec<f64>> {
-    gamma.expand(count).ok_or_else(|| {
+    let gamma = gamma.expand(count).ok_or_else(|| {
         case.origins.error(
             key,
             format!("does not have {count} values, one for each domain"),
             "give one value per domain, or one number for all",
         )
-    })
+    })?;
+    match gamma.iter().find(|g| !GAMMA_RANGE.contains(*g)) {
+        Some(g) => Err(case.origins.error(
+            key,
+            format!("{g:e} is out of range"),
+            format!(
+                "give numbers from {:e} to {:e}",
+                GAMMA_RANGE.start(),
+                GAMMA_RANGE.end()
+            ),
+        )),
+        None => Ok(gamma),
+    }
 }
 
 /// Speeds of the configuration or tensors of the file, whichever there is.
@@ -246,10 +294,13 @@ fn medium(conduction: &Conduction, mesh: &TetMesh, case: &Case) -> Result<Medium
             );
         }
         for t in 0..mesh.tetrahedron_count() {
-            if !Medium::Stored.velocity(mesh, t).is_spd() {
+            let tensor = Medium::Stored.velocity(mesh, t);
+            let [xx, _, _, yy, _, zz] = tensor.0;
+            // That it is SPD was checked with the mesh.
+            if ![xx, yy, zz].iter().all(|d| SPEEDS.contains(&d.sqrt())) {
                 return Err(Error::bad_data(
-                    format!("velocity tensor of tetrahedron {t}"),
-                    "not symmetric positive definite",
+                    format!("velocity tensor {t}"),
+                    format!("its diagonal {xx:e}, {yy:e}, {zz:e} mm²/ms² is out of range"),
                     "mend /mesh/velocity_tensor, or remove it and give conduction.speed",
                 ));
             }
@@ -266,6 +317,16 @@ fn medium(conduction: &Conduction, mesh: &TetMesh, case: &Case) -> Result<Medium
         Speed::Isotropic(c) => [c; 3],
         Speed::Orthotropic(o) => [o.fibre, o.sheet, o.normal],
     };
+    if let Some(c) = speeds.iter().find(|c| !SPEEDS.contains(*c)) {
+        return error(
+            &format!("{c:e} mm/ms is out of range"),
+            &format!(
+                "give speeds from {:e} to {:e}",
+                SPEEDS.start(),
+                SPEEDS.end()
+            ),
+        );
+    }
     let [f, s, n] = speeds;
     if f == s && s == n {
         return Ok(Medium::Isotropic(f));
@@ -352,6 +413,11 @@ fn place_vertices(
             .collect::<Vec<u32>>()
     };
     match place {
+        Place::Vertices(list) if list.is_empty() => Err(case.origins.error(
+            &format!("{key}.vertices"),
+            "names no vertex",
+            "give the numbers of vertices, or another kind of source",
+        )),
         Place::Vertices(list) => list
             .iter()
             .map(|v| {

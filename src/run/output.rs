@@ -1,8 +1,8 @@
 //! The folder of results: never written over unasked, files complete under their final name.
 
-use std::io::Write;
 use std::path::{Path, PathBuf};
 
+use crate::atomic_file::write_atomic;
 use crate::comm::{Communicator, agree};
 use crate::error::{Error, Result};
 
@@ -84,32 +84,8 @@ impl Output {
 
     /// Writes a whole file: beside, synced, renamed.
     pub fn write(&self, name: &str, bytes: &[u8]) -> Result<()> {
-        write_whole(&self.path(name), bytes)
+        write_atomic(&self.path(name), bytes)
     }
-}
-
-/// Writes `bytes` to `path`, which holds the old content or the whole new one at any time.
-pub fn write_whole(path: &Path, bytes: &[u8]) -> Result<()> {
-    let failed = |e: std::io::Error| Error::io(path, "write", &e);
-    let folder = match path.parent() {
-        Some(parent) if !parent.as_os_str().is_empty() => parent,
-        _ => Path::new("."),
-    };
-    let mut builder = tempfile::Builder::new();
-    #[cfg(unix)]
-    {
-        use std::os::unix::fs::PermissionsExt;
-        // As any new file, under the user's umask; a temporary file would be private.
-        builder.permissions(std::fs::Permissions::from_mode(0o666));
-    }
-    let mut file = builder
-        .prefix(".writing-")
-        .tempfile_in(folder)
-        .map_err(failed)?;
-    file.write_all(bytes).map_err(failed)?;
-    file.as_file().sync_all().map_err(failed)?;
-    file.persist(path).map_err(|e| failed(e.error))?;
-    Ok(())
 }
 
 #[cfg(test)]

@@ -120,7 +120,10 @@ impl State {
         if !point.is_finite() {
             return Err(Error::bad_data(
                 "inversion.initial_gamma",
-                format!("the misfit there is {}", point.objective),
+                format!(
+                    "the misfit there ({}) or its gradient is not finite",
+                    point.objective
+                ),
                 "start from γ nearer to 1, and check measured times and weights",
             ));
         }

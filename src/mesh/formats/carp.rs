@@ -11,7 +11,8 @@ use std::io::Write;
 use std::path::Path;
 
 use super::numbers::parse;
-use super::{FileMesh, MeshFormat, replace};
+use super::{FileMesh, MeshFormat};
+use crate::atomic_file::replace;
 use crate::error::{Error, Result};
 use crate::mesh::TetMesh;
 use crate::tensor::Vec3;

@@ -19,7 +19,8 @@ use hdf5::types::FixedAscii;
 use hdf5::{Dataset, File, Group, H5Type};
 
 use super::hdf5_source::Source;
-use super::{FileMesh, MeshFormat, replace};
+use super::{FileMesh, MeshFormat};
+use crate::atomic_file::replace;
 use crate::error::{Error, Result};
 use crate::mesh::{Field, TetMesh};
 
@@ -67,11 +68,18 @@ pub(super) fn reason(e: &hdf5::Error) -> String {
     text.lines().next().unwrap_or("no reason given").to_owned()
 }
 
-fn write_error(path: &Path, e: &hdf5::Error) -> Error {
+/// Error of writing to `path`: HDF5 says what it could not do, and deep in its stack why.
+pub fn write_error(path: &Path, e: &hdf5::Error) -> Error {
+    let mut cause = reason(e);
+    for frame in e.stack().iter().flat_map(|s| s.iter()) {
+        if let Some((_, after)) = frame.desc().split_once("error message = '") {
+            cause = after.split('\'').next().unwrap_or(after).to_string();
+        }
+    }
     Error::Io {
         path: path.to_owned(),
         action: "write".into(),
-        cause: reason(e),
+        cause,
     }
 }
 

@@ -2,8 +2,6 @@
 //!
 //! A new format is one new file and one line in [`FORMATS`].
 
-use std::fs::File;
-use std::io::Read;
 use std::path::Path;
 
 use super::TetMesh;
@@ -19,15 +17,13 @@ mod hdf5_heap;
 mod hdf5_source;
 mod legacy_vtk;
 mod numbers;
-mod replace;
 mod vtu;
 mod vtu_data;
 mod vtu_write;
 
 pub use fibres::attach_fibres;
-pub use hdf5::{create_file, read_group, write_group};
+pub use hdf5::{create_file, read_group, write_error, write_group};
 pub use hdf5_source::Source as Hdf5Source;
-pub use replace::replace;
 
 /// THE list of mesh formats.
 pub static FORMATS: &[&dyn MeshFormat] =
@@ -161,23 +157,6 @@ pub fn read_unverified(path: &Path, unit: Option<LengthUnit>) -> Result<TetMesh>
 /// Writes a mesh (mm) in the format that the extension of `path` stands for.
 pub fn write(mesh: &TetMesh, path: &Path) -> Result<()> {
     format_of(path)?.write(mesh, path)
-}
-
-/// SHA-256 of a file's bytes, lower-case hexadecimal.
-pub fn sha256(path: &Path) -> Result<String> {
-    use sha2::{Digest, Sha256};
-    let mut file = File::open(path).map_err(|e| Error::io(path, "read", &e))?;
-    let mut hash = Sha256::new();
-    let mut buffer = vec![0; 1 << 16];
-    loop {
-        match file.read(&mut buffer) {
-            Ok(0) => break,
-            Ok(n) => hash.update(&buffer[..n]),
-            Err(e) if e.kind() == std::io::ErrorKind::Interrupted => {}
-            Err(e) => return Err(Error::io(path, "read", &e)),
-        }
-    }
-    Ok(hash.finalize().iter().map(|b| format!("{b:02x}")).collect())
 }
 
 /// What no later step could bear: no tetrahedra, indices out of range, points not finite.

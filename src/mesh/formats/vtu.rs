@@ -13,7 +13,8 @@ use super::grid::{Array, Grid, points_from};
 use super::numbers::{Kind, parse};
 use super::vtu_data::{Encoding, Stream};
 use super::vtu_write::encode;
-use super::{FileMesh, MeshFormat, replace};
+use super::{FileMesh, MeshFormat};
+use crate::atomic_file::replace;
 use crate::error::{Error, Result};
 use crate::mesh::TetMesh;
 

@@ -15,23 +15,41 @@ pub fn write_atomic(path: &Path, bytes: impl AsRef<[u8]>) -> Result<()> {
 }
 
 /// Writes `bytes` beside `path`, to be completed.
-pub(super) fn write_beside(path: &Path, bytes: &[u8]) -> Result<Partial> {
+///
+/// # Errors
+/// As of [`write_atomic`].
+pub fn write_beside(path: &Path, bytes: &[u8]) -> Result<Partial> {
     let (partial, mut file) = Partial::create(path)?;
     file.write_all(bytes)
         .map_err(|e| Error::io(path, "write", &e))?;
     Ok(partial)
 }
 
+/// Lets `write` fill the empty file that it is given the name of, which becomes `path` if that
+/// went well; whatever fails, `path` keeps what it had and nothing is left beside it.
+///
+/// # Errors
+/// Those of `write`, and as of [`write_atomic`].
+pub fn replace(path: &Path, write: impl FnOnce(&Path) -> Result<()>) -> Result<()> {
+    let (partial, _) = Partial::create(path)?;
+    write(partial.beside())?;
+    partial.complete()
+}
+
 /// `NAME.partial` beside NAME, in the same folder since only there a rename is atomic; removed when
 /// dropped before [`Partial::complete`].
-pub(super) struct Partial {
+pub struct Partial {
     path: PathBuf,
     beside: PathBuf,
     completed: bool,
 }
 
 impl Partial {
-    /// Creates the empty file beside `path`; one that a killed run left is overwritten.
+    /// Creates the empty file beside `path`, with the permissions of any new file; one that a
+    /// killed run left is overwritten.
+    ///
+    /// # Errors
+    /// [`Error::Io`] with the path: no folder, no permission, a folder of that name.
     pub fn create(path: &Path) -> Result<(Self, File)> {
         if path.is_dir() || path.file_name().is_none() {
             return Err(Error::Io {
@@ -63,6 +81,9 @@ impl Partial {
     }
 
     /// Waits until the content is on the disk and gives it its name.
+    ///
+    /// # Errors
+    /// [`Error::Io`] with the path: what was written did not reach the disk.
     pub fn complete(mut self) -> Result<()> {
         File::open(&self.beside)
             .and_then(|file| file.sync_all())
@@ -70,9 +91,11 @@ impl Partial {
             .map_err(|e| Error::io(&self.path, "write", &e))?;
         self.completed = true;
         // The name lasts once the folder is synced; not every file system can.
-        if let Some(folder) = self.path.parent() {
-            let _ = File::open(folder).and_then(|folder| folder.sync_all());
-        }
+        let folder = match self.path.parent() {
+            Some(folder) if !folder.as_os_str().is_empty() => folder,
+            _ => Path::new("."),
+        };
+        let _ = File::open(folder).and_then(|folder| folder.sync_all());
         Ok(())
     }
 }
@@ -112,6 +135,36 @@ mod tests {
         drop(partial);
         assert_eq!(fs::read_to_string(&path).unwrap(), "old");
         assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn a_failed_replacement_keeps_the_old_file_and_leaves_nothing() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a.txt");
+        let put = |text: &str, result: Result<()>| {
+            replace(&path, |beside| {
+                fs::write(beside, text).unwrap();
+                result
+            })
+        };
+        put("old", Ok(())).unwrap();
+        assert!(put("half", Err(Error::Bug("disk full".into()))).is_err());
+        assert_eq!(fs::read_to_string(&path).unwrap(), "old");
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn permissions_are_those_of_any_new_file() {
+        use std::os::unix::fs::PermissionsExt;
+        let folder = tempfile::tempdir().unwrap();
+        let mode = |name: &str| {
+            let metadata = fs::metadata(folder.path().join(name)).unwrap();
+            metadata.permissions().mode()
+        };
+        fs::write(folder.path().join("usual"), "").unwrap();
+        write_atomic(&folder.path().join("ours"), "").unwrap();
+        assert_eq!(mode("ours"), mode("usual"));
     }
 
     #[test]
