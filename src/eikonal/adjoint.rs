@@ -177,13 +177,12 @@ impl<T: Real> Eikonal<T> {
         phi_bar: &mut [f64],
         cycle: &super::upwind::SharedCycle,
     ) {
-        let inside = |u: u32| cycle.local.iter().any(|(_, v)| *v == u);
         let owned = cycle
             .local
             .iter()
-            .filter(|(_, v)| (*v as usize) < self.mesh.owned);
-        for (_, u) in owned {
-            pull(downwind, phi_bar, *u, |v| !inside(v));
+            .filter(|(v, _)| (*v as usize) < self.mesh.owned);
+        for (u, _) in owned {
+            pull(downwind, phi_bar, *u, |v| cycle.position(v).is_none());
         }
         shared_cycle::solve(comm, cycle, &solution.stencils, phi_bar, 1, Side::Transpose);
     }

@@ -8,7 +8,8 @@
 //! can, then what is new goes to the ghosts, round by round.
 
 use super::candidates::Candidates;
-use super::cycles::{ComponentData, Numbers, strongly_connected};
+use super::components::strongly_connected;
+use super::cycles::{ComponentData, Numbers};
 use super::metric_mesh::{FACE, MetricMesh};
 use super::upwind::{CausalOrder, Round, SharedCycle, UpwindStencil};
 use crate::comm::halo::{Halo, Traffic};
@@ -84,7 +85,7 @@ pub fn canonical<T: Real>(
         .iter()
         .flat_map(|round| &round.shared_cycles)
         .flat_map(|cycle| &cycle.local)
-        .filter(|(_, v)| (*v as usize) < problem.mesh.owned)
+        .filter(|(v, _)| (*v as usize) < problem.mesh.owned)
         .count();
     Ok(Canonical {
         stencils: pass.stencils,
@@ -460,10 +461,11 @@ impl<'a, 'b, T: Real> Pass<'a, 'b, T> {
             .iter()
             .map(|c| {
                 let members = self.cycles[*c as usize].members.clone();
-                let local = (0u32..)
+                let mut local: Vec<(u32, u32)> = (0u32..)
                     .zip(&members)
-                    .filter_map(|(i, m)| Some((i, local(*m)?)))
+                    .filter_map(|(i, m)| Some((local(*m)?, i)))
                     .collect();
+                local.sort_unstable();
                 SharedCycle { members, local }
             })
             .collect();
@@ -472,7 +474,7 @@ impl<'a, 'b, T: Real> Pass<'a, 'b, T> {
             self.close_cycle(*c);
         }
         for (c, cycle) in ready.iter().zip(&shared) {
-            for (_, v) in &cycle.local {
+            for (v, _) in &cycle.local {
                 self.resolve(*v, *c);
             }
         }

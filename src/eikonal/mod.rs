@@ -6,6 +6,7 @@ pub mod all_active;
 mod block;
 pub mod candidates;
 pub mod canonical;
+mod components;
 pub mod cycles;
 mod cyclic_system;
 pub mod dual;

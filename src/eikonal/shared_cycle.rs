@@ -24,19 +24,15 @@ pub fn solve(
     width: usize,
     side: Side,
 ) {
-    let member = |vertex: u32| {
-        let found = cycle.local.iter().find(|(_, v)| *v == vertex);
-        found.map(|(position, _)| *position)
-    };
     // Rows (member, member, weight), then (member, right-hand side).
     let (mut edges, mut weights) = (Vec::<[u32; 2]>::new(), Vec::<f64>::new());
     let (mut rows, mut right) = (Vec::<u32>::new(), Vec::<f64>::new());
-    for (position, v) in &cycle.local {
+    for (v, position) in &cycle.local {
         let Some(stencil) = stencils.get(*v as usize) else {
             continue;
         };
         for (u, lambda) in stencil.upwind() {
-            if let Some(column) = member(u) {
+            if let Some(column) = cycle.position(u) {
                 edges.push([*position, column]);
                 weights.push(lambda);
             }
@@ -75,7 +71,7 @@ pub fn solve(
         }
     }
     broadcast_slice(comm, 0, &mut x);
-    for (position, v) in &cycle.local {
+    for (v, position) in &cycle.local {
         values[*v as usize * width..][..width]
             .copy_from_slice(&x[*position as usize * width..][..width]);
     }

@@ -145,10 +145,9 @@ impl<T: Real> TangentSweep<'_, T> {
     }
 
     fn shared_cycle(&mut self, comm: &dyn Communicator, cycle: &super::upwind::SharedCycle) {
-        let inside = |u: u32| cycle.local.iter().any(|(_, v)| *v == u);
         let owned = self.eikonal.mesh.owned;
-        for (_, v) in cycle.local.iter().filter(|(_, v)| (*v as usize) < owned) {
-            self.vertex_from(*v, |u| !inside(u));
+        for (v, _) in cycle.local.iter().filter(|(v, _)| (*v as usize) < owned) {
+            self.vertex_from(*v, |u| cycle.position(u).is_none());
         }
         shared_cycle::solve(
             comm,

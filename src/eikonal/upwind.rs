@@ -68,6 +68,15 @@ pub struct Round {
 pub struct SharedCycle {
     /// All members, numbers in the file, ascending.
     pub members: Vec<u32>,
-    /// (position in `members`, local vertex) of those that this rank holds, ghosts included.
+    /// (local vertex, position in `members`) of those that this rank holds, ghosts included,
+    /// ascending.
     pub local: Vec<(u32, u32)>,
+}
+
+impl SharedCycle {
+    /// Position in `members` of a local vertex.
+    pub fn position(&self, vertex: u32) -> Option<u32> {
+        let i = self.local.binary_search_by_key(&vertex, |(v, _)| *v).ok()?;
+        Some(self.local[i].1)
+    }
 }

@@ -8,6 +8,7 @@ mod history;
 mod info;
 mod invert;
 pub mod job;
+mod medium;
 pub mod mesh;
 mod misfit;
 mod model;
@@ -15,6 +16,7 @@ pub mod output;
 pub mod plan;
 mod result;
 mod signals;
+mod sources;
 
 use std::io::Write;
 use std::path::Path;

@@ -1,22 +1,23 @@
 //! From a case to the eikonal problem on all ranks: mesh, tensors, domains, sources, parts.
 
-use std::ops::RangeInclusive;
 use std::path::PathBuf;
 
 use super::gather::gather;
 use super::job::Job;
+use super::medium::Medium;
+use super::sources;
 use crate::comm::{Communicator, agree, broadcast_json, broadcast_slice};
-use crate::config::{Case, Conduction, Division, MeshOrigin, Place, Speed};
+use crate::config::{Case, Division, MeshOrigin};
 use crate::eikonal::forward::{Eikonal, Solution, Source};
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::inversion::options::{GAMMA_RANGE, GammaInput};
 use crate::io;
-use crate::mesh::check::{validate, validate_fibres};
+use crate::mesh::check::validate;
 use crate::mesh::{TetMesh, formats, generate};
 use crate::partition;
 use crate::partition::local_mesh::{LocalMesh, WholeMesh, distribute};
 use crate::real::Real;
-use crate::tensor::{Metric, Vec3, VelocityTensor, norm, sub};
+use crate::tensor::Metric;
 use crate::units::LengthUnit;
 
 /// The eikonal problem as all ranks hold it.
@@ -66,53 +67,11 @@ pub struct Root {
     pub inputs: Vec<PathBuf>,
 }
 
-/// Where the velocity tensor of a tetrahedron comes from.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub enum Medium {
-    Isotropic(f64),
-    /// Fibre speed and one speed across.
-    Transverse(f64, f64),
-    /// Speeds along fibre, sheet and normal.
-    Orthotropic([f64; 3]),
-    /// Stored with the mesh.
-    Stored,
-}
-
-impl Medium {
-    /// M of tetrahedron `t` at γ = 1, mm²/ms².
-    pub fn velocity(&self, mesh: &TetMesh, t: usize) -> VelocityTensor {
-        // The mesh was checked to hold what the medium needs.
-        let of = |list: &Option<Vec<Vec3>>| list.as_ref().map_or([0.0; 3], |l| l[t]);
-        match *self {
-            Medium::Isotropic(c) => VelocityTensor::isotropic(c),
-            Medium::Transverse(along, across) => {
-                VelocityTensor::transverse(along, across, of(&mesh.fibres))
-            }
-            Medium::Orthotropic(speeds) => {
-                VelocityTensor::from_fibres(speeds, of(&mesh.fibres), of(&mesh.sheets))
-            }
-            Medium::Stored => VelocityTensor(
-                mesh.velocity_tensor
-                    .as_ref()
-                    .map_or([f64::NAN; 6], |list| list[t]),
-            ),
-        }
-    }
-}
-
 impl Root {
     /// N = M⁻¹ of tetrahedron `t` at γ = 1.
     pub fn metric(&self, t: usize) -> Metric {
-        metric(&self.medium, &self.mesh, t)
+        self.medium.metric(&self.mesh, t)
     }
-}
-
-fn metric(medium: &Medium, mesh: &TetMesh, t: usize) -> Metric {
-    // Checked when the medium was chosen; NaN would show.
-    medium
-        .velocity(mesh, t)
-        .metric()
-        .unwrap_or(Metric([f64::NAN; 6]))
 }
 
 /// What rank 0 prepares.
@@ -238,11 +197,11 @@ fn prepare_on(
     (mut mesh, unit_mm, mut inputs): (TetMesh, f64, Vec<PathBuf>),
     ranks: usize,
 ) -> Result<Prepared> {
-    let medium = medium(&case.conduction, &mesh, case)?;
+    let medium = Medium::of(case, &mesh)?;
     let (domains, count) = domains(case, &mesh, &mut inputs)?;
     mesh.domains = Some(domains);
     let gamma = expand_gamma("domains.gamma", &case.domains.gamma, count, case)?;
-    let sources = sources(case, &mesh, unit_mm)?;
+    let sources = sources::resolve(case, &mesh, unit_mm)?;
     mesh.parts = Some(partition::vertex_parts(&mesh, ranks)?);
     Ok(Prepared {
         root: Root {
@@ -255,9 +214,6 @@ fn prepare_on(
         gamma,
     })
 }
-
-/// Speeds in mm/ms far beyond any tissue, whose squares single precision still holds.
-const SPEEDS: RangeInclusive<f64> = 1e-6..=1e6;
 
 /// γ for each of `count` domains.
 pub fn expand_gamma(key: &str, gamma: &GammaInput, count: usize, case: &Case) -> Result<Vec<f64>> {
@@ -280,74 +236,6 @@ pub fn expand_gamma(key: &str, gamma: &GammaInput, count: usize, case: &Case) ->
         )),
         None => Ok(gamma),
     }
-}
-
-/// Speeds of the configuration or tensors of the file, whichever there is.
-fn medium(conduction: &Conduction, mesh: &TetMesh, case: &Case) -> Result<Medium> {
-    let key = "conduction.speed";
-    let error = |problem: &str, remedy: &str| Err(case.origins.error(key, problem, remedy));
-    let Some(speed) = conduction.speed else {
-        if mesh.velocity_tensor.is_none() {
-            return error(
-                "there is no speed, and the mesh has no velocity_tensor",
-                "give conduction.speed, one number in mm/ms or { fibre, sheet, normal }",
-            );
-        }
-        for t in 0..mesh.tetrahedron_count() {
-            let tensor = Medium::Stored.velocity(mesh, t);
-            let [xx, _, _, yy, _, zz] = tensor.0;
-            // That it is SPD was checked with the mesh.
-            if ![xx, yy, zz].iter().all(|d| SPEEDS.contains(&d.sqrt())) {
-                return Err(Error::bad_data(
-                    format!("velocity tensor {t}"),
-                    format!("its diagonal {xx:e}, {yy:e}, {zz:e} mm²/ms² is out of range"),
-                    "mend /mesh/velocity_tensor, or remove it and give conduction.speed",
-                ));
-            }
-        }
-        return Ok(Medium::Stored);
-    };
-    if mesh.velocity_tensor.is_some() {
-        return error(
-            "given, and the mesh has a velocity_tensor too",
-            "choose: remove conduction.speed, or the file's velocity_tensor",
-        );
-    }
-    let speeds = match speed {
-        Speed::Isotropic(c) => [c; 3],
-        Speed::Orthotropic(o) => [o.fibre, o.sheet, o.normal],
-    };
-    if let Some(c) = speeds.iter().find(|c| !SPEEDS.contains(*c)) {
-        return error(
-            &format!("{c:e} mm/ms is out of range"),
-            &format!(
-                "give speeds from {:e} to {:e}",
-                SPEEDS.start(),
-                SPEEDS.end()
-            ),
-        );
-    }
-    let [f, s, n] = speeds;
-    if f == s && s == n {
-        return Ok(Medium::Isotropic(f));
-    }
-    if mesh.fibres.is_none() {
-        return error(
-            "speeds differ along and across the fibres, and the mesh has no fibres",
-            "give one speed for all directions, or a mesh with fibres",
-        );
-    }
-    validate_fibres(mesh)?;
-    if s == n {
-        return Ok(Medium::Transverse(f, s));
-    }
-    if mesh.sheets.is_none() {
-        return error(
-            "speeds differ along sheet and normal, and the mesh has fibres but no sheets",
-            "give the same speed for sheet and normal, or a mesh with sheets",
-        );
-    }
-    Ok(Medium::Orthotropic(speeds))
 }
 
 /// Domain of each tetrahedron, and their number.
@@ -378,107 +266,6 @@ fn domains(case: &Case, mesh: &TetMesh, inputs: &mut Vec<PathBuf>) -> Result<(Ve
             inputs.push(from.file.clone());
             let count = partition::check_domains(&domains, mesh, dataset)?;
             Ok((domains, count))
-        }
-    }
-}
-
-/// The vertices of all sources, with their onset.
-fn sources(case: &Case, mesh: &TetMesh, unit_mm: f64) -> Result<Vec<Source>> {
-    let mut sources = Vec::new();
-    for (i, source) in case.sources()?.iter().enumerate() {
-        let key = format!("source.{i}");
-        let vertices = place_vertices(&key, &source.place, mesh, unit_mm, case)?;
-        sources.extend(vertices.into_iter().map(|vertex| Source {
-            vertex,
-            time: source.time,
-        }));
-    }
-    Ok(sources)
-}
-
-fn place_vertices(
-    key: &str,
-    place: &Place,
-    mesh: &TetMesh,
-    unit_mm: f64,
-    case: &Case,
-) -> Result<Vec<u32>> {
-    let n = mesh.vertex_count();
-    let in_mm = |x: &[f64; 3]| x.map(|c| c * unit_mm);
-    let within = |centre: Vec3, radius: f64| {
-        (0u32..)
-            .zip(&mesh.points)
-            .filter(|(_, p)| norm(sub(**p, centre)) <= radius)
-            .map(|(v, _)| v)
-            .collect::<Vec<u32>>()
-    };
-    match place {
-        Place::Vertices(list) if list.is_empty() => Err(case.origins.error(
-            &format!("{key}.vertices"),
-            "names no vertex",
-            "give the numbers of vertices, or another kind of source",
-        )),
-        Place::Vertices(list) => list
-            .iter()
-            .map(|v| {
-                let fits = u32::try_from(*v).ok().filter(|v| (*v as usize) < n);
-                fits.ok_or_else(|| {
-                    case.origins.error(
-                        &format!("{key}.vertices"),
-                        format!("vertex {v} is not in the mesh"),
-                        format!("its {n} vertices are numbered from 0 to {}", n - 1),
-                    )
-                })
-            })
-            .collect(),
-        Place::Point(point) => {
-            let point = in_mm(point);
-            let nearest = (0u32..)
-                .zip(&mesh.points)
-                .map(|(v, p)| (norm(sub(*p, point)), v))
-                .min_by(|a, b| a.0.total_cmp(&b.0));
-            let Some((distance, vertex)) = nearest else {
-                return Err(Error::bad_data(
-                    "mesh",
-                    "it has no vertices",
-                    "give another",
-                ));
-            };
-            tracing::debug!("{key}.point: vertex {vertex}, {distance:.3} mm away");
-            Ok(vec![vertex])
-        }
-        Place::Sphere(sphere) => {
-            let found = within(in_mm(&sphere.centre), sphere.radius * unit_mm);
-            if found.is_empty() {
-                return Err(case.origins.error(
-                    &format!("{key}.sphere"),
-                    "there is no vertex of the mesh in it",
-                    "enlarge the radius or move the centre (in the unit of mesh.unit)",
-                ));
-            }
-            Ok(found)
-        }
-        Place::Tag(tag) => {
-            let of_tag = mesh
-                .tetrahedra
-                .iter()
-                .zip(&mesh.tags)
-                .filter(|(_, t)| **t == *tag);
-            let mut found: Vec<u32> = of_tag.flat_map(|(tet, _)| *tet).collect();
-            found.sort_unstable();
-            found.dedup();
-            if found.is_empty() {
-                let mut tags = mesh.tags.clone();
-                tags.sort_unstable();
-                tags.dedup();
-                let shown: Vec<String> = tags.iter().take(12).map(i32::to_string).collect();
-                return Err(case.origins.error(
-                    &format!("{key}.tag"),
-                    format!("no tetrahedron has tag {tag}"),
-                    format!("the mesh has tags {}", shown.join(", ")),
-                ));
-            }
-            Ok(found)
         }
     }
 }

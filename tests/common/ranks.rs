@@ -201,7 +201,7 @@ fn check_order<T: Real>(rank: &Rank<T>) {
     }
     let shared = order.rounds.iter().flat_map(|r| &r.shared_cycles);
     for (c, cycle) in shared.enumerate() {
-        for (_, v) in cycle.local.iter().filter(|(_, v)| (*v as usize) < owned) {
+        for (v, _) in cycle.local.iter().filter(|(v, _)| (*v as usize) < owned) {
             cycle_of[*v as usize] = order.cycles.len() + c;
         }
     }
