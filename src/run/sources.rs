@@ -4,6 +4,7 @@ use crate::config::{Case, Place};
 use crate::eikonal::forward::Source;
 use crate::error::{Error, Result};
 use crate::mesh::TetMesh;
+use crate::mesh::adjacency::EDGES;
 use crate::tensor::{Vec3, norm, sub};
 
 /// The vertices of all sources, with their onset.
@@ -68,7 +69,14 @@ fn place_vertices(
                     "give another",
                 ));
             };
-            tracing::debug!("{key}.point: vertex {vertex}, {distance:.3} mm away");
+            let edge = mean_edge(mesh);
+            tracing::info!("{key}.point: vertex {vertex}, {distance:.3} mm away");
+            if distance > FAR * edge {
+                tracing::warn!(
+                    "{key}.point is {distance:.3} mm from the mesh, whose edges are {edge:.3} mm \
+                     long: a coordinate there is {unit_mm} mm (mesh.unit)"
+                );
+            }
             Ok(vec![vertex])
         }
         Place::Sphere(sphere) => {
@@ -105,4 +113,22 @@ fn place_vertices(
             Ok(found)
         }
     }
+}
+
+/// Edge lengths from a point source to its vertex from which on the unit is in doubt.
+const FAR: f64 = 3.0;
+
+/// Mean edge length of the mesh, mm, from a sample of its tetrahedra.
+fn mean_edge(mesh: &TetMesh) -> f64 {
+    const SAMPLE: usize = 1000;
+    let (mut sum, mut count) = (0.0, 0.0);
+    let step = mesh.tetrahedron_count().div_ceil(SAMPLE).max(1);
+    for t in (0..mesh.tetrahedron_count()).step_by(step) {
+        let x = mesh.corners(t);
+        for [i, j] in EDGES {
+            sum += norm(sub(x[i], x[j]));
+            count += 1.0;
+        }
+    }
+    sum / f64::max(count, 1.0)
 }

@@ -2,7 +2,7 @@
 //!
 //! p = −H dF/dθ, then with s = θ₊ − θ, y = dF₊ − dF and ρ = 1/(yᵀs)
 //!
-//!     H₊ = (I − ρ s yᵀ) H (I − ρ y sᵀ) + ρ s sᵀ
+//!   H₊ = (I − ρ s yᵀ) H (I − ρ y sᵀ) + ρ s sᵀ
 //!
 //! Source: Nocedal & Wright, Numerical Optimization, 2nd ed. (2006), algorithm 6.1. The update is
 //! skipped where yᵀs is not safely positive; H starts again from the identity where it fails.
