@@ -173,10 +173,10 @@ impl<T: Real> Eikonal<T> {
     /// The result is the same to the last bit for any number of ranks and threads.
     pub fn solve(&self, comm: &dyn Communicator, gamma: &[T]) -> Result<Solution<T>> {
         let inv_gamma: Vec<T> = gamma.iter().map(|g| T::from_f64(1.0) / *g).collect();
-        let slowest = gamma.iter().map(|g| g.value()).fold(0.0, f64::max);
+        let fastest = gamma.iter().map(|g| g.value()).fold(0.0, f64::max);
         let width = self
             .bucket_width
-            .unwrap_or(WIDTH_PER_EDGE * self.mean_edge / slowest.sqrt());
+            .unwrap_or(WIDTH_PER_EDGE * self.mean_edge / fastest.sqrt());
         let mut counters = ForwardCounters::default();
         let mut phi = vec![T::from_f64(f64::INFINITY); self.mesh.vertex_count()];
         for (v, time) in &self.sources {
@@ -238,9 +238,7 @@ impl<T: Real> Eikonal<T> {
         }
         Err(Error::Bug("the iteration put off falls without end".into()))
     }
-}
 
-impl<T: Real> Eikonal<T> {
     /// Times since the origin to times; at sources the very onset.
     fn count_from_zero(&self, phi: &mut [T]) {
         let effective = |((v, time), onset): (&(u32, T), &f64)| {
