@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
 
 use crate::config::{Argument, DeviceChoice, Inputs};
+use crate::error::Error;
 use crate::units::LengthUnit;
 
 /// Cardiac activation times on tetrahedral meshes, their exact derivatives, and the
@@ -141,7 +142,7 @@ pub enum MeshCommand {
         #[command(flatten)]
         file: MeshFile,
     },
-    /// Find inverted and degenerate tetrahedra, orphans, duplicates, missing fibres
+    /// Find inverted, degenerate and sliver tetrahedra, orphans, duplicates, missing fibres
     Check {
         #[command(flatten)]
         file: MeshFile,
@@ -173,9 +174,12 @@ pub enum MeshCommand {
 /// A mesh to be read.
 #[derive(Debug, Clone, Args)]
 pub struct MeshFile {
-    /// Mesh: .h5, .vtu, .vtk, or one of CARP's .pts .elem .lon
+    /// Mesh: .h5, .vtu, .vtk, or one of CARP's .pts .elem .lon, or their base name
     #[arg(value_name = "IN")]
     pub input: PathBuf,
+    /// Fibres of another file: .vtk, .vtu (vectors on points), .lon
+    #[arg(long, value_name = "FILE")]
+    pub fibres: Option<PathBuf>,
     /// Unit of its coordinates: um, mm, cm, m [default: um for CARP, else mm]
     #[arg(long, value_parser = length_unit)]
     pub unit: Option<LengthUnit>,
@@ -259,17 +263,55 @@ impl CaseArgs {
     }
 }
 
+impl GeneratorKind {
+    /// Name in the configuration.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Slab => "slab",
+            Self::Ellipsoid => "ellipsoid",
+            Self::Biventricle => "biventricle",
+        }
+    }
+
+    /// Keys of `mesh.generate` that this kind has.
+    pub fn keys(self) -> &'static [&'static str] {
+        match self {
+            Self::Slab => &["size", "edge", "fibre_angles"],
+            Self::Ellipsoid => &["edge", "left_ventricle", "fibre_angles"],
+            Self::Biventricle => &["edge", "left_ventricle", "right_ventricle", "fibre_angles"],
+        }
+    }
+}
+
 impl GenerateArgs {
+    /// Refuses options that set a key that this kind of mesh does not have.
+    ///
+    /// # Errors
+    /// [`Error::Usage`] with the option and the keys of the kind.
+    pub fn validate(&self) -> crate::error::Result<()> {
+        let size = self.size.iter().map(|_| ("--size".to_owned(), "size"));
+        let set = self.set.iter().map(|(key, _)| {
+            let section = key.split('.').next().unwrap_or_default();
+            (format!("--set {key}"), section)
+        });
+        let keys = self.kind.keys();
+        match size.chain(set).find(|(_, key)| !keys.contains(key)) {
+            None => Ok(()),
+            Some((option, key)) => Err(Error::Usage {
+                problem: format!(
+                    "{option}: mesh.generate has no `{key}` for kind `{}`",
+                    self.kind.name()
+                ),
+                remedy: format!("its keys are {}", keys.join(", ")),
+            }),
+        }
+    }
+
     /// The generator as the configuration `mesh.generate`, in mm.
     pub fn inputs(&self) -> Inputs {
-        let kind = match self.kind {
-            GeneratorKind::Slab => "slab",
-            GeneratorKind::Ellipsoid => "ellipsoid",
-            GeneratorKind::Biventricle => "biventricle",
-        };
         let mut arguments = vec![
             argument("mesh generate", "mesh.unit", "mm"),
-            argument("mesh generate", "mesh.generate.kind", kind),
+            argument("mesh generate", "mesh.generate.kind", self.kind.name()),
             argument("--edge", "mesh.generate.edge", &self.edge.to_string()),
         ];
         if let Some(size) = &self.size {
@@ -407,6 +449,69 @@ mod tests {
         assert!(said.to_string().starts_with("--edge: "), "{said}");
         let said = generator(&["slab", "o.h5", "--edge", "1"]).unwrap_err();
         assert!(said.to_string().contains("size"), "{said}");
+    }
+
+    #[test]
+    fn a_key_that_the_kind_of_mesh_does_not_have_is_named() {
+        for (line, words) in [
+            (
+                &["biventricle", "o.h5", "--edge", "1", "--size", "3,3,3"][..],
+                ["--size", "`size`", "biventricle", "right_ventricle"],
+            ),
+            (
+                &[
+                    "slab",
+                    "o.h5",
+                    "--edge",
+                    "1",
+                    "--endocardium",
+                    "30",
+                    "--set",
+                    "left_ventricle.radius=3",
+                ],
+                [
+                    "--set left_ventricle.radius",
+                    "`left_ventricle`",
+                    "slab",
+                    "size",
+                ],
+            ),
+        ] {
+            let all = ["isochrone", "mesh", "generate"].iter().chain(line);
+            let Command::Mesh(MeshCommand::Generate(args)) =
+                Cli::try_parse_from(all).expect("a command line").command
+            else {
+                panic!("another command");
+            };
+            let said = args.validate().unwrap_err();
+            assert_eq!(said.exit_code(), 2);
+            let text = said.to_string();
+            assert!(words.iter().all(|w| text.contains(w)), "{text}");
+            assert!(!text.contains("--endocardium"), "{text}");
+        }
+    }
+
+    #[test]
+    fn every_kind_of_mesh_has_its_keys() {
+        for kind in [
+            GeneratorKind::Slab,
+            GeneratorKind::Ellipsoid,
+            GeneratorKind::Biventricle,
+        ] {
+            // Keys are right where the reader of the configuration takes or asks for each.
+            let mut line = vec![kind.name(), "o.h5", "--edge", "1"];
+            if kind.keys().contains(&"size") {
+                line.extend(["--size", "3,3,3"]);
+            }
+            if kind.keys().contains(&"left_ventricle") {
+                line.extend(["--set", "left_ventricle.radius=9"]);
+            }
+            if kind.keys().contains(&"right_ventricle") {
+                line.extend(["--set", "right_ventricle.width=9"]);
+            }
+            line.extend(["--set", "fibre_angles.endocardium=30"]);
+            generator(&line).unwrap();
+        }
     }
 
     #[test]

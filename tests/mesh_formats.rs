@@ -255,10 +255,21 @@ fn carp_keeps_points_tags_fibres_and_sheets() {
         (mesh.tags, mesh.fibres, mesh.sheets),
         (all.tags, all.fibres, all.sheets)
     );
+    let base = read(&folder.path().join("heart"), None).unwrap();
+    assert!(close(&base.points, &all.points, 1e-15));
     // Without fibres, the old .lon must not stay behind.
     let bare = TetMesh::new(everything().points, everything().tetrahedra);
     write(&bare, &path).unwrap();
     assert_eq!(read(&path, None).unwrap().fibres, None);
+}
+
+#[test]
+fn carp_files_appear_together_or_not_at_all() {
+    let folder = tempfile::tempdir().unwrap();
+    // The last of the three cannot be written: a folder has its name.
+    fs::create_dir(folder.path().join("h.elem")).unwrap();
+    assert!(write(&everything(), &folder.path().join("h.pts")).is_err());
+    assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
 }
 
 #[test]
@@ -391,6 +402,8 @@ fn what_is_no_mesh_is_refused() {
     assert!(unknown.to_string().contains(".vtu"), "{unknown}");
     let only_read = write(&everything(), &folder.path().join("a.vtk")).unwrap_err();
     assert_eq!(only_read.exit_code(), 2, "{only_read}");
+    let unknown = write(&everything(), &folder.path().join("a.stl")).unwrap_err();
+    assert_eq!(unknown.exit_code(), 2, "{unknown}");
 }
 
 #[test]
@@ -586,19 +599,25 @@ fn damaged_hdf5_files_never_panic() {
 
 #[test]
 fn convert_info_check_and_refine() {
+    use isochrone::cli::MeshFile;
+    let file = |path: &Path| MeshFile {
+        input: path.to_owned(),
+        fibres: None,
+        unit: None,
+    };
     use isochrone::run::mesh::{check, convert, info, refine};
     let folder = tempfile::tempdir().unwrap();
     let at = |name: &str| folder.path().join(name);
-    let said = convert(&data("ascii.vtu"), None, &at("box.h5")).unwrap();
+    let said = convert(&file(&data("ascii.vtu")), &at("box.h5")).unwrap();
     assert!(said.contains("27 points, 48 tetrahedra"), "{said}");
-    refine(&at("box.h5"), None, 2, &at("fine.vtu")).unwrap();
+    refine(&file(&at("box.h5")), 2, &at("fine.vtu")).unwrap();
     let fine = read(&at("fine.vtu"), None).unwrap();
     assert_eq!((fine.vertex_count(), fine.tetrahedron_count()), (729, 3072));
     // phi is linear, so that halving the edges keeps it exact.
     for (p, phi) in fine.points.iter().zip(&fine.point_fields["phi"].values) {
         assert!((p[0] + 2.0 * p[1] + 3.0 * p[2] - phi).abs() < 1e-13);
     }
-    let said = info(&at("fine.vtu"), None).unwrap();
+    let said = info(&file(&at("fine.vtu"))).unwrap();
     for words in [
         "3072",
         "3.0000 mm³",
@@ -609,15 +628,15 @@ fn convert_info_check_and_refine() {
     ] {
         assert!(said.contains(words), "{words}: {said}");
     }
-    assert!(check(&at("fine.vtu"), None, None).unwrap().is_sound);
+    assert!(check(&file(&at("fine.vtu")), None).unwrap().error.is_none());
 
     // Fibres of length 2 are a warning, a flat tetrahedron an error; --fix mends both.
     let mut bad = boxed();
     bad.fibres.as_mut().unwrap()[3] = [2.0, 0.0, 0.0];
     bad.tetrahedra[7] = [0, 1, 2, 3];
     write(&bad, &at("bad.h5")).unwrap();
-    let checked = check(&at("bad.h5"), None, None).unwrap();
-    assert!(!checked.is_sound);
+    let checked = check(&file(&at("bad.h5")), None).unwrap();
+    assert!(checked.error.is_some());
     for words in [
         "1 degenerate tetrahedra (no volume): 7",
         "1 fibres that are not unit vectors: 3",
@@ -625,9 +644,10 @@ fn convert_info_check_and_refine() {
         assert!(checked.text.contains(words), "{}", checked.text);
     }
     assert!(
-        check(&at("bad.h5"), None, Some(&at("good.h5")))
+        check(&file(&at("bad.h5")), Some(&at("good.h5")))
             .unwrap()
-            .is_sound
+            .error
+            .is_none()
     );
     let good = read(&at("good.h5"), None).unwrap();
     assert_eq!(good.tetrahedron_count(), 47);

@@ -4,6 +4,7 @@ use std::fmt;
 
 use super::TetMesh;
 use super::adjacency::{Components, EDGES};
+use super::quality::{dihedral_angles, mean_ratio};
 use super::surface::for_each_face;
 use crate::error::{Error, Result};
 use crate::tensor::{Vec3, VelocityTensor, dot, norm, sub};
@@ -12,6 +13,10 @@ use crate::tensor::{Vec3, VelocityTensor, dot, norm, sub};
 const FLAT: f64 = 1e-12;
 /// Fibres and sheets may be off unit length and off the right angle by this much.
 const UNIT: f64 = 1e-6;
+/// A tetrahedron is a sliver with a dihedral angle below this, degrees,
+const SLIVER_ANGLE: f64 = 5.0;
+/// or with a mean ratio below this.
+const SLIVER_RATIO: f64 = 0.1;
 /// Offenders listed.
 const FIRST: usize = 5;
 
@@ -22,7 +27,7 @@ pub struct Finding {
     pub is_error: bool,
     pub what: &'static str,
     pub count: usize,
-    /// The first few offenders.
+    /// The first few offenders; none where the mesh as a whole is meant.
     pub first: Vec<String>,
     pub remedy: &'static str,
 }
@@ -35,6 +40,9 @@ impl fmt::Display for Finding {
         } else {
             ""
         };
+        if self.first.is_empty() {
+            return write!(f, "{kind}  {}\n         {}", self.what, self.remedy);
+        }
         let (count, what, first) = (self.count, self.what, self.first.join(", "));
         write!(
             f,
@@ -161,7 +169,18 @@ fn values(mesh: &TetMesh) -> Vec<Gather> {
             "they are made so when read; --fix writes them so",
         )
         .all(skewed),
+        no_fibres(mesh),
     ]
+}
+
+/// Fibres that the mesh does not have at all; tensors of its own do without.
+fn no_fibres(mesh: &TetMesh) -> Gather {
+    let mut gather = Gather::warning(
+        "no fibres",
+        "only one speed for all directions can be given; fibres of another file: --fibres FILE",
+    );
+    gather.finding.count = usize::from(mesh.fibres.is_none() && mesh.velocity_tensor.is_none());
+    gather
 }
 
 /// Tetrahedra without volume or turned inside out.
@@ -174,14 +193,29 @@ fn shapes(mesh: &TetMesh) -> Vec<Gather> {
         "inverted tetrahedra (negative volume)",
         "--fix swaps two of their vertices; runs do not mind",
     );
+    let mut slivers = Gather::warning(
+        "slivers (a dihedral angle below 5° or a mean ratio below 0.1)",
+        "times are less accurate there; mesh the geometry again, or move their points",
+    );
     for t in 0..mesh.tetrahedron_count() {
+        let corners = mesh.corners(t);
+        if !corners.iter().all(is_finite) {
+            continue; // Its points are the defect.
+        }
         if is_degenerate(mesh, t) {
             flat.add(t);
-        } else if mesh.volume(t) < 0.0 {
+            continue;
+        }
+        if mesh.volume(t) < 0.0 {
             inverted.add(t);
         }
+        let ratio = mean_ratio(&corners);
+        let angle = (dihedral_angles(&corners).into_iter()).fold(f64::INFINITY, f64::min);
+        if angle < SLIVER_ANGLE || ratio < SLIVER_RATIO {
+            slivers.add(format!("{t} ({angle:.2}°, {ratio:.3})"));
+        }
     }
-    vec![flat, inverted]
+    vec![flat, inverted, slivers]
 }
 
 fn is_degenerate(mesh: &TetMesh, t: usize) -> bool {
@@ -289,13 +323,32 @@ fn repeated_tetrahedra(tetrahedra: &[[u32; 4]]) -> Vec<usize> {
 
 /// The mesh with everything mended that is safe to mend: duplicated points merged (the lowest
 /// stays), inverted tetrahedra swapped, degenerate and repeated ones and orphans dropped,
-/// directions made unit. A mesh with indices out of range only gets its directions mended.
-pub fn fix(mesh: &TetMesh) -> TetMesh {
+/// directions made unit.
+///
+/// # Errors
+/// [`Error::BadData`] where dropping tetrahedra would tear a hole: vertices that are no points,
+/// vertices whose coordinates are not finite; and where no tetrahedron would be left.
+pub fn fix(mesh: &TetMesh) -> Result<TetMesh> {
+    let m = mesh.tetrahedron_count();
+    let lost = |what: &str, problem: &str, others: usize, remedy: &str| {
+        let problem = format!("{problem} ({} such tetrahedra)", others + 1);
+        let remedy = format!("{remedy}; --fix cannot mend this and wrote nothing");
+        Err(Error::bad_data(what, problem, remedy))
+    };
+    let mut wrong = beyond(mesh);
+    if let Some(t) = wrong.next() {
+        let remedy = "correct the vertex numbers, which start at 0";
+        let problem = "a vertex is no point of the mesh";
+        return lost(&format!("tetrahedron {t}"), problem, wrong.count(), remedy);
+    }
+    let mut wrong = (0..m).filter(|&t| !mesh.corners(t).iter().all(is_finite));
+    if let Some(t) = wrong.next() {
+        let remedy = "correct the coordinates";
+        let problem = "the coordinates of a vertex are not finite";
+        return lost(&format!("tetrahedron {t}"), problem, wrong.count(), remedy);
+    }
     let mut mended = mesh.clone();
     mended.normalise_directions();
-    if beyond(mesh).next().is_some() {
-        return mended;
-    }
     let first = first_of_equal_points(&mended.points);
     for v in mended.tetrahedra.as_flattened_mut() {
         *v = first[*v as usize];
@@ -313,6 +366,10 @@ pub fn fix(mesh: &TetMesh) -> TetMesh {
         .filter(|&t| keep[t] && !is_degenerate(&mended, t))
         .map(|t| t as u32)
         .collect();
+    if kept.is_empty() {
+        let remedy = "mesh the geometry again; --fix cannot mend this and wrote nothing";
+        return Err(Error::bad_data("mesh", "no tetrahedron has volume", remedy));
+    }
     let mut used = vec![false; mended.vertex_count()];
     for &t in &kept {
         for v in mended.tetrahedra[t as usize] {
@@ -322,7 +379,12 @@ pub fn fix(mesh: &TetMesh) -> TetMesh {
     let points: Vec<u32> = (0..used.len() as u32)
         .filter(|&v| used[v as usize])
         .collect();
-    mended.select(&points, &kept)
+    Ok(mended.select(&points, &kept))
+}
+
+/// Whether every vertex of every tetrahedron is a point.
+pub fn indices_are_in_range(mesh: &TetMesh) -> bool {
+    beyond(mesh).next().is_none()
 }
 
 /// What every run insists on: lengths agree, indices in range, points finite, no tetrahedron
@@ -466,7 +528,7 @@ mod tests {
     #[test]
     fn a_sound_mesh_has_no_findings_and_stays() {
         assert_eq!(check(&sound()), []);
-        assert_eq!(fix(&sound()), sound());
+        assert_eq!(fix(&sound()).unwrap(), sound());
         validate(&sound()).unwrap();
         validate_fibres(&sound()).unwrap();
     }
@@ -507,7 +569,7 @@ mod tests {
                 .to_string()
                 .contains("tetrahedron 3")
         );
-        let mended = fix(&mesh);
+        let mended = fix(&mesh).unwrap();
         assert_eq!(check(&mended), []);
         assert_eq!(mended.tetrahedra, [[0, 1, 2, 3], [1, 4, 2, 3]]);
         assert_eq!(mended, sound());
@@ -530,7 +592,7 @@ mod tests {
             (true, "tetrahedra without a fibre (zero or not finite)", 1),
         ];
         assert_eq!(counts(&mesh), expected);
-        assert_eq!(counts(&fix(&mesh)), expected);
+        assert_eq!(counts(&fix(&mesh).unwrap()), expected);
         assert!(
             validate(&mesh)
                 .unwrap_err()
@@ -575,7 +637,60 @@ mod tests {
         mesh.tags.push(0);
         (mesh.fibres, mesh.sheets) = (None, None);
         let findings = check(&mesh);
-        assert_eq!(findings.len(), 1);
-        assert_eq!(findings[0].first, ["1 tetrahedra at vertex 5"]);
+        assert_eq!(findings.len(), 2);
+        assert_eq!(findings[0].what, "no fibres");
+        assert_eq!(findings[1].first, ["1 tetrahedra at vertex 5"]);
+    }
+
+    #[test]
+    fn a_mesh_without_fibres_and_slivers_are_warned_of() {
+        let mut mesh = sound();
+        // Flattened onto the right triangle below.
+        mesh.points[3] = [0.1, 0.1, 0.02];
+        mesh.tetrahedra.truncate(1);
+        mesh.tags.truncate(1);
+        (mesh.fibres, mesh.sheets) = (None, None);
+        mesh.points.truncate(4);
+        mesh.point_fields.clear();
+        let expected = [
+            (false, "no fibres", 1),
+            (
+                false,
+                "slivers (a dihedral angle below 5° or a mean ratio below 0.1)",
+                1,
+            ),
+        ];
+        assert_eq!(counts(&mesh), expected);
+        // At the hypotenuse: height 0.02 over the distance 0.8 / √2.
+        let angle = (0.02 * 2f64.sqrt() / 0.8).atan().to_degrees();
+        let first = &check(&mesh)[1].first[0];
+        assert!(first.starts_with(&format!("0 ({angle:.2}°")), "{first}");
+        assert!(
+            check(&mesh)[0]
+                .to_string()
+                .starts_with("warning  no fibres\n")
+        );
+    }
+
+    #[test]
+    fn nothing_is_mended_where_a_hole_would_be_torn() {
+        let mut mesh = sound();
+        mesh.points[4][1] = f64::NAN;
+        let said = fix(&mesh).unwrap_err().to_string();
+        assert!(
+            said.contains("tetrahedron 1") && said.contains("coordinates"),
+            "{said}"
+        );
+        assert!(
+            !(check(&mesh).iter()).any(|f| f.what.starts_with("degenerate")),
+            "--fix is offered for points that it cannot mend"
+        );
+        let mut mesh = sound();
+        mesh.tetrahedra[0][2] = 17;
+        let said = fix(&mesh).unwrap_err().to_string();
+        assert!(
+            said.contains("tetrahedron 0") && said.contains("no point"),
+            "{said}"
+        );
     }
 }

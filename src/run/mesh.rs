@@ -2,13 +2,13 @@
 
 use std::path::Path;
 
-use crate::cli::{GenerateArgs, MeshCommand, MeshFiles};
+use crate::cli::{GenerateArgs, MeshCommand, MeshFile, MeshFiles};
 use crate::comm::{Communicator, agree};
 use crate::config::{MeshOrigin, load};
 use crate::error::{Error, Result};
 use crate::mesh::TetMesh;
-use crate::mesh::check::{Finding, check as findings_of, fix};
-use crate::mesh::formats::{read, read_unverified, write};
+use crate::mesh::check::{Finding, check as findings_of, fix, indices_are_in_range};
+use crate::mesh::formats::{attach_fibres, output_format, read, read_unverified, write};
 use crate::mesh::quality::Info;
 use crate::mesh::refine::refine as refine_once;
 use crate::units::LengthUnit;
@@ -28,9 +28,9 @@ fn on_root(command: &MeshCommand) -> Result<()> {
         MeshCommand::Generate(args) => generate(args)?,
         MeshCommand::Convert { files } => {
             free(files)?;
-            convert(&files.input.input, files.input.unit, &files.output)?
+            convert(&files.input, &files.output)?
         }
-        MeshCommand::Info { file } => info(&file.input, file.unit)?,
+        MeshCommand::Info { file } => info(file)?,
         MeshCommand::Check {
             file,
             fix,
@@ -39,21 +39,13 @@ fn on_root(command: &MeshCommand) -> Result<()> {
             if let Some(output) = fix {
                 refuse_existing(output, *overwrite)?;
             }
-            let checked = check(&file.input, file.unit, fix.as_deref())?;
+            let checked = check(file, fix.as_deref())?;
             super::print(&checked.text)?;
-            if !checked.is_sound {
-                let what = file.input.display().to_string();
-                return Err(Error::bad_data(
-                    what,
-                    "the mesh has errors (above)",
-                    "mend them, with --fix OUT where that is offered",
-                ));
-            }
-            return Ok(());
+            return checked.error.map_or(Ok(()), Err);
         }
         MeshCommand::Refine { files } => {
             free(files)?;
-            refine(&files.input.input, files.input.unit, 1, &files.output)?
+            refine(&files.input, 1, &files.output)?
         }
         MeshCommand::Partition {
             files,
@@ -61,27 +53,42 @@ fn on_root(command: &MeshCommand) -> Result<()> {
             domains,
         } => {
             free(files)?;
-            let mut mesh = read(&files.input.input, files.input.unit)?;
+            let mut mesh = load_mesh(&files.input)?;
             mesh.parts = Some(crate::partition::vertex_parts(&mesh, *parts)?);
             if let Some(count) = domains {
                 mesh.domains = Some(crate::partition::material_domains(&mesh, *count)?);
             }
             write(&mesh, &files.output)?;
-            written(&mesh, &files.output) + &balance(&mesh, *parts)
+            let domains = mesh.domains.iter().zip(*domains);
+            written(&mesh, &files.output)
+                + &balance(mesh.parts.iter().flatten(), *parts, "parts", "vertices")
+                + &domains
+                    .map(|(of, count)| balance(of.iter(), count, "domains", "tetrahedra"))
+                    .collect::<String>()
         }
     };
     super::print(&text)
 }
 
-/// An output that is there is written over only on demand.
+/// The format must be written; files that are there, any of them, are written over only on demand.
 fn refuse_existing(output: &Path, overwrite: bool) -> Result<()> {
-    if overwrite || !output.exists() {
-        return Ok(());
+    let files = output_format(output)?.files(output);
+    match files.iter().find(|file| file.exists()) {
+        Some(file) if !overwrite => Err(Error::Usage {
+            problem: format!("{} is there already", file.display()),
+            remedy: "choose another name, or give --overwrite".into(),
+        }),
+        _ => Ok(()),
     }
-    Err(Error::Usage {
-        problem: format!("{} is there already", output.display()),
-        remedy: "choose another name, or give --overwrite".into(),
-    })
+}
+
+/// The mesh, verified, with the fibres of another file where one is given.
+fn load_mesh(file: &MeshFile) -> Result<TetMesh> {
+    let mut mesh = read(&file.input, file.unit)?;
+    if let Some(fibres) = &file.fibres {
+        attach_fibres(&mut mesh, fibres, file.unit)?;
+    }
+    Ok(mesh)
 }
 
 fn free(files: &MeshFiles) -> Result<()> {
@@ -89,6 +96,7 @@ fn free(files: &MeshFiles) -> Result<()> {
 }
 
 fn generate(args: &GenerateArgs) -> Result<String> {
+    args.validate()?;
     refuse_existing(&args.output, args.overwrite)?;
     let case = load(&args.inputs())?;
     let input = case.mesh()?;
@@ -101,62 +109,88 @@ fn generate(args: &GenerateArgs) -> Result<String> {
     Ok(written(&mesh, &args.output))
 }
 
-/// Vertices per part: least, mean, most.
-fn balance(mesh: &TetMesh, parts: usize) -> String {
-    let mut sizes = vec![0usize; parts];
-    for part in mesh.parts.iter().flatten() {
-        sizes[*part as usize] += 1;
+/// Vertices per part, tetrahedra per domain: least, mean, most.
+fn balance<'a>(
+    of: impl Iterator<Item = &'a u32>,
+    count: usize,
+    groups: &str,
+    members: &str,
+) -> String {
+    let mut sizes = vec![0usize; count];
+    for &group in of {
+        sizes[group as usize] += 1;
     }
     let (least, most) = (sizes.iter().min(), sizes.iter().max());
-    let mean = mesh.vertex_count() / parts.max(1);
+    let mean = sizes.iter().sum::<usize>() / count.max(1);
     format!(
-        "{parts} parts of {} to {} vertices (mean {mean})\n",
+        "{count} {groups} of {} to {} {members} (mean {mean})\n",
         least.unwrap_or(&0),
         most.unwrap_or(&0)
     )
 }
 
-/// Reads `input` (coordinates in `unit`) and writes it as `output`, in mm (CARP: µm).
-pub fn convert(input: &Path, unit: Option<LengthUnit>, output: &Path) -> Result<String> {
-    let mesh = read(input, unit)?;
+/// Reads `input` and writes it as `output`, in mm (CARP: µm).
+pub fn convert(input: &MeshFile, output: &Path) -> Result<String> {
+    let mesh = load_mesh(input)?;
     write(&mesh, output)?;
     Ok(written(&mesh, output))
 }
 
 /// Counts, sizes, quality, tags and components of `file`.
-pub fn info(file: &Path, unit: Option<LengthUnit>) -> Result<String> {
-    let info = Info::of(&read(file, unit)?)?;
-    Ok(format!("{}\n{info}", file.display()))
+pub fn info(file: &MeshFile) -> Result<String> {
+    let info = Info::of(&load_mesh(file)?)?;
+    Ok(format!("{}\n{info}", file.input.display()))
 }
 
 /// Outcome of [`check`].
 pub struct Checked {
     /// The report to print.
     pub text: String,
-    /// Whether no error remains; otherwise the exit code is 65.
-    pub is_sound: bool,
+    /// The errors that remain, in a word.
+    pub error: Option<Error>,
 }
 
-/// Every defect of `file`; with `mended`, writes what `--fix` can mend there and reports what is left.
-pub fn check(file: &Path, unit: Option<LengthUnit>, mended: Option<&Path>) -> Result<Checked> {
-    let mut mesh = read_unverified(file, unit)?;
-    let mut findings = findings_of(&mesh);
-    let mut text = report(file, &findings);
-    if let Some(output) = mended {
-        mesh = fix(&mesh);
-        findings = findings_of(&mesh);
-        write(&mesh, output)?;
-        text += &format!("{}\n{}", written(&mesh, output), report(output, &findings));
+/// Every defect of `file`; with `mended`, writes what `--fix` can mend there and reports what is
+/// left. Where mending would tear a hole nothing is written and the error says why.
+pub fn check(file: &MeshFile, mended: Option<&Path>) -> Result<Checked> {
+    let mut mesh = read_unverified(&file.input, file.unit)?;
+    if let Some(fibres) = &file.fibres
+        && indices_are_in_range(&mesh)
+    {
+        attach_fibres(&mut mesh, fibres, file.unit)?;
     }
-    Ok(Checked {
-        text,
-        is_sound: !findings.iter().any(|f| f.is_error),
-    })
+    let findings = findings_of(&mesh);
+    let mut text = report(&file.input, &findings);
+    let errors = |path: &Path, findings: &[Finding], problem: &str, remedy: &str| {
+        (findings.iter().any(|f| f.is_error))
+            .then(|| Error::bad_data(path.display().to_string(), problem, remedy))
+    };
+    let Some(output) = mended else {
+        let remedy = "mend them, with --fix OUT where that is offered";
+        let error = errors(
+            &file.input,
+            &findings,
+            "the mesh has errors (above)",
+            remedy,
+        );
+        return Ok(Checked { text, error });
+    };
+    let error = match fix(&mesh) {
+        Err(error) => Some(error),
+        Ok(mesh) => {
+            let findings = findings_of(&mesh);
+            write(&mesh, output)?;
+            text += &format!("{}\n{}", written(&mesh, output), report(output, &findings));
+            let problem = "errors that cannot be mended safely remain (above)";
+            errors(output, &findings, problem, "correct the mesh by hand")
+        }
+    };
+    Ok(Checked { text, error })
 }
 
 /// Refines `input` `times` times, each tetrahedron into eight.
-pub fn refine(input: &Path, unit: Option<LengthUnit>, times: u32, output: &Path) -> Result<String> {
-    let mut mesh = read(input, unit)?;
+pub fn refine(input: &MeshFile, times: u32, output: &Path) -> Result<String> {
+    let mut mesh = load_mesh(input)?;
     for _ in 0..times {
         mesh = refine_once(&mesh)?;
     }

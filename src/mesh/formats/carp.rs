@@ -5,14 +5,14 @@
 //! .elem  m, then "Tt a b c d [tag]" per element; other types are skipped with a count
 //! .lon   1 or 2, then a fibre, or a fibre and a sheet vector per element; the file may be absent
 //! ```
-//! Any of the three names stands for the mesh. Fields, domains and tensors are not written.
+//! Any of the three names, or the base name alone, stands for the mesh. Fields, domains and tensors are not written.
 
 use std::io::Write;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use super::numbers::parse;
 use super::{FileMesh, MeshFormat};
-use crate::atomic_file::replace;
+use crate::atomic_file::Partial;
 use crate::error::{Error, Result};
 use crate::mesh::TetMesh;
 use crate::tensor::Vec3;
@@ -56,15 +56,16 @@ impl MeshFormat for Carp {
             );
         }
         let um = |x: f64| x / LengthUnit::Um.in_mm();
-        text_file(&path.with_extension("pts"), |out| {
+        let points = text_file(&path.with_extension("pts"), |out| {
             writeln!(out, "{}", mesh.vertex_count())?;
             for [x, y, z] in mesh.points.iter().map(|p| p.map(um)) {
                 writeln!(out, "{x} {y} {z}")?;
             }
             Ok(())
         })?;
-        if let Some(fibres) = &mesh.fibres {
-            text_file(&path.with_extension("lon"), |out| {
+        let lon = path.with_extension("lon");
+        let directions = if let Some(fibres) = &mesh.fibres {
+            let partial = text_file(&lon, |out| {
                 writeln!(out, "{}", 1 + usize::from(mesh.sheets.is_some()))?;
                 for (t, [x, y, z]) in fibres.iter().enumerate() {
                     write!(out, "{x} {y} {z}")?;
@@ -75,17 +76,36 @@ impl MeshFormat for Carp {
                 }
                 Ok(())
             })?;
-        } else if path.with_extension("lon").exists() {
-            let lon = path.with_extension("lon");
-            std::fs::remove_file(&lon).map_err(|e| Error::io(&lon, "remove the old", &e))?;
-        }
-        text_file(&path.with_extension("elem"), |out| {
+            Some(partial)
+        } else {
+            None
+        };
+        let elements = text_file(&path.with_extension("elem"), |out| {
             writeln!(out, "{}", mesh.tetrahedron_count())?;
             for ([a, b, c, d], tag) in mesh.tetrahedra.iter().zip(&mesh.tags) {
                 writeln!(out, "Tt {a} {b} {c} {d} {tag}")?;
             }
             Ok(())
-        })
+        })?;
+        // All three are on the disk before the first gets its name.
+        let has_directions = directions.is_some();
+        for partial in [Some(points), directions, Some(elements)]
+            .into_iter()
+            .flatten()
+        {
+            partial.complete()?;
+        }
+        // Fibres of the mesh that was there belong to no tetrahedron of this one.
+        if !has_directions && lon.exists() {
+            std::fs::remove_file(&lon).map_err(|e| Error::io(&lon, "remove the old", &e))?;
+        }
+        Ok(())
+    }
+
+    fn files(&self, path: &Path) -> Vec<PathBuf> {
+        ["pts", "elem", "lon"]
+            .map(|extension| path.with_extension(extension))
+            .to_vec()
     }
 
     fn writes(&self) -> bool {
@@ -93,16 +113,18 @@ impl MeshFormat for Carp {
     }
 }
 
-fn text_file(path: &Path, write: impl FnOnce(&mut dyn Write) -> std::io::Result<()>) -> Result<()> {
-    replace(path, |beside| {
-        std::fs::File::create(beside)
-            .and_then(|file| {
-                let mut out = std::io::BufWriter::new(file);
-                write(&mut out)?;
-                out.flush()
-            })
-            .map_err(|e| Error::io(path, "write", &e))
-    })
+/// Writes and syncs a file beside `path`, to be completed.
+fn text_file(
+    path: &Path,
+    write: impl FnOnce(&mut dyn Write) -> std::io::Result<()>,
+) -> Result<Partial> {
+    let (partial, file) = Partial::create(path)?;
+    let mut out = std::io::BufWriter::new(file);
+    write(&mut out)
+        .and_then(|()| out.flush())
+        .and_then(|()| out.get_ref().sync_all())
+        .map_err(|e| Error::io(path, "write", &e))?;
+    Ok(partial)
 }
 
 /// The words of each line that has any, with its number.

@@ -2,7 +2,7 @@
 //!
 //! A new format is one new file and one line in [`FORMATS`].
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use super::TetMesh;
 use crate::error::{Error, Result};
@@ -44,13 +44,14 @@ pub trait MeshFormat: Sync {
     /// Writes `mesh` (mm) under `path`; complete or not at all.
     fn write(&self, mesh: &TetMesh, path: &Path) -> Result<()> {
         let _ = mesh;
-        Err(Error::Usage {
-            problem: format!("{}: {} files are only read", path.display(), self.name()),
-            remedy: format!(
-                "write one of {}",
-                list(FORMATS.iter().filter(|f| f.writes()))
-            ),
-        })
+        Err(unwritable(
+            path,
+            &format!("{} files are only read", self.name()),
+        ))
+    }
+    /// Every file that [`MeshFormat::write`] replaces or removes for `path`.
+    fn files(&self, path: &Path) -> Vec<PathBuf> {
+        vec![path.to_owned()]
     }
     /// Whether [`MeshFormat::write`] works.
     fn writes(&self) -> bool {
@@ -73,24 +74,70 @@ fn list<'a>(formats: impl Iterator<Item = &'a &'a dyn MeshFormat>) -> String {
         .join(", ")
 }
 
-/// The format that the extension of `path` stands for.
-pub fn format_of(path: &Path) -> Result<&'static dyn MeshFormat> {
-    let extension = path
-        .extension()
+fn unwritable(path: &Path, problem: &str) -> Error {
+    let formats = list(FORMATS.iter().filter(|f| f.writes()));
+    Error::Usage {
+        problem: format!("{}: {problem}", path.display()),
+        remedy: format!("write one of {formats}"),
+    }
+}
+
+fn extension_of(path: &Path) -> String {
+    path.extension()
         .map(|e| e.to_string_lossy().to_lowercase())
-        .unwrap_or_default();
+        .unwrap_or_default()
+}
+
+fn by_extension(extension: &str) -> Option<&'static dyn MeshFormat> {
     FORMATS
         .iter()
-        .find(|f| f.extensions().contains(&extension.as_str()))
+        .find(|f| f.extensions().contains(&extension))
         .copied()
-        .ok_or_else(|| {
-            Error::bad_file(
-                path,
-                "name",
-                format!("no mesh format has the extension {extension:?}"),
-                format!("use one of {}", list(FORMATS.iter())),
-            )
-        })
+}
+
+/// `path`, or `path.pts` where `path` is the base name of a CARP mesh.
+fn located(path: &Path) -> PathBuf {
+    let mut points = path.as_os_str().to_owned();
+    points.push(".pts");
+    let points = PathBuf::from(points);
+    let is_base = by_extension(&extension_of(path)).is_none() && !path.is_file();
+    if is_base && points.is_file() {
+        points
+    } else {
+        path.to_owned()
+    }
+}
+
+/// The format of a mesh to be read: its extension says it, or it is the base name of a CARP mesh.
+pub fn format_of(path: &Path) -> Result<&'static dyn MeshFormat> {
+    let extension = extension_of(&located(path));
+    by_extension(&extension).ok_or_else(|| {
+        Error::bad_file(
+            path,
+            "name",
+            format!("no mesh format has the extension {extension:?}"),
+            format!("use one of {}", list(FORMATS.iter())),
+        )
+    })
+}
+
+/// The format that a mesh is written in under `path`.
+///
+/// # Errors
+/// [`Error::Usage`] where there is none, or one that is only read.
+pub fn output_format(path: &Path) -> Result<&'static dyn MeshFormat> {
+    let extension = extension_of(path);
+    match by_extension(&extension) {
+        Some(format) if format.writes() => Ok(format),
+        Some(format) => Err(unwritable(
+            path,
+            &format!("{} files are only read", format.name()),
+        )),
+        None => Err(unwritable(
+            path,
+            &format!("no mesh format has the extension {extension:?}"),
+        )),
+    }
 }
 
 /// Reads a mesh of any format, verified, in mm.
@@ -120,6 +167,7 @@ pub fn read(path: &Path, unit: Option<LengthUnit>) -> Result<TetMesh> {
 
 /// Like [`read`], with indices, coordinates and directions as the file has them (for `mesh check`).
 pub fn read_unverified(path: &Path, unit: Option<LengthUnit>) -> Result<TetMesh> {
+    let path = &located(path);
     let format = format_of(path)?;
     let length = std::fs::metadata(path)
         .map_err(|e| Error::io(path, "read", &e))?
@@ -156,7 +204,7 @@ pub fn read_unverified(path: &Path, unit: Option<LengthUnit>) -> Result<TetMesh>
 
 /// Writes a mesh (mm) in the format that the extension of `path` stands for.
 pub fn write(mesh: &TetMesh, path: &Path) -> Result<()> {
-    format_of(path)?.write(mesh, path)
+    output_format(path)?.write(mesh, path)
 }
 
 /// What no later step could bear: no tetrahedra, indices out of range, points not finite.
