@@ -111,16 +111,8 @@ fn sampling(case: &Case, root: &mut Root, place: &Where) -> Result<Sampling> {
         )?)),
         Where::Dataset(from) => {
             let dataset = from.dataset.as_deref().unwrap_or("/vertices");
-            let vertices = io::read_integers::<u32>(&from.file, dataset, None)?;
+            let vertices = io::read_vertices(&from.file, dataset, n)?;
             root.inputs.push(from.file.clone());
-            if let Some(v) = vertices.iter().find(|v| **v as usize >= n) {
-                return Err(Error::bad_file(
-                    &from.file,
-                    format!("dataset {dataset}"),
-                    format!("vertex {v} is not in the mesh"),
-                    format!("its {n} vertices are numbered from 0"),
-                ));
-            }
             Ok(Sampling::at_vertices(vertices))
         }
         Where::Points { points } => {
