@@ -62,9 +62,8 @@ where
 pub fn read_vertices(path: &Path, dataset: &str, n: usize) -> Result<Vec<u32>> {
     use hdf5::types::TypeDescriptor;
     let remedy = "give distinct whole numbers from 0, or a boolean for each vertex of the mesh";
-    let bad = |problem: String| {
-        Error::bad_file(path, format!("dataset {dataset}"), problem, remedy)
-    };
+    let bad =
+        |problem: String| Error::bad_file(path, format!("dataset {dataset}"), problem, remedy);
     let is_mask = with_source(path, dataset, |_| {
         let kind = File::open(path)
             .and_then(|file| file.dataset(dataset.trim_end_matches('/')))
@@ -76,13 +75,21 @@ pub fn read_vertices(path: &Path, dataset: &str, n: usize) -> Result<Vec<u32>> {
     })?;
     if is_mask {
         let mask = read_integers::<u8>(path, dataset, Some((n, "vertices of the mesh")))?;
-        return Ok((0u32..).zip(mask).filter(|(_, is)| *is != 0).map(|(v, _)| v).collect());
+        return Ok((0u32..)
+            .zip(mask)
+            .filter(|(_, is)| *is != 0)
+            .map(|(v, _)| v)
+            .collect());
     }
     let vertices = read_integers::<u32>(path, dataset, None)?;
     let mut seen = vec![false; n];
     for &v in &vertices {
         match seen.get_mut(v as usize) {
-            None => return Err(bad(format!("vertex {v} is not in the mesh of {n} vertices"))),
+            None => {
+                return Err(bad(format!(
+                    "vertex {v} is not in the mesh of {n} vertices"
+                )));
+            }
             Some(true) => return Err(bad(format!("vertex {v} is there twice"))),
             Some(seen) => *seen = true,
         }

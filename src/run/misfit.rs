@@ -32,7 +32,14 @@ pub fn observations<T: Real>(
         let (rows, missing) = (observations.len(), observations.missing());
         job.report.result("observations", rows - missing);
         tracing::info!("{} measured times", rows - missing);
-        if missing > 0 {
+        let unreached = observations.unreached();
+        if unreached > 0 {
+            tracing::warn!(
+                "{unreached} measured times are +inf (reached by no wave) and take no part"
+            );
+        }
+        if missing > unreached {
+            let missing = missing - unreached;
             tracing::warn!("{missing} measured times are NaN or of weight 0 and take no part");
         }
     }
