@@ -122,10 +122,34 @@ fn minimise<T: Real>(
     agree(comm, saved)?;
 
     let solution = misfit.solve(&outcome.best().gamma)?;
+    let unseen = misfit.unseen_domains(&solution, &outcome.best().gamma);
+    report_unseen(job, &outcome, unseen);
     let phi = model.gather_times(comm, &solution);
     add_timers(&mut job.report, &misfit.timers);
     count_forward(&mut job.report, &misfit.counters);
     Ok((outcome, phi))
+}
+
+/// Says which domains the measured times do not determine.
+fn report_unseen(job: &mut Job, outcome: &Outcome, unseen: Vec<usize>) {
+    let best = outcome.best();
+    let is_initial = |k: &usize| {
+        let (gamma, initial) = (best.gamma[*k], best.initial_gamma[*k]);
+        (gamma - initial).abs() <= 1e-12 * initial
+    };
+    if !unseen.is_empty() {
+        let names: Vec<String> = unseen.iter().map(usize::to_string).collect();
+        let gamma = if unseen.iter().all(is_initial) {
+            "is the initial one"
+        } else {
+            "follows from other terms or earlier steps"
+        };
+        tracing::warn!(
+            "domains {} do not influence the measured times; their gamma {gamma}",
+            names.join(", ")
+        );
+    }
+    job.report.result("unseen_domains", unseen);
 }
 
 fn start_history(
