@@ -77,7 +77,7 @@ struct Stored {
 }
 
 /// Version of the checkpoint's format.
-const VERSION: u32 = 2;
+const VERSION: u32 = 1;
 
 /// The growing history of one inversion, on rank 0.
 pub struct History {
