@@ -540,3 +540,20 @@ fn named_files_are_checked() {
     folder.file("heart.h5", "");
     assert!(merged.check_files().is_ok());
 }
+
+#[test]
+fn a_variable_with_one_underscore_is_not_passed_over() {
+    let folder = Folder::new();
+    let with = |name: &str| {
+        let mut given = inputs(&[folder.file("case.toml", CASE)], &[]);
+        given.environment = vec![(name.into(), "1".into())];
+        load(&given)
+    };
+    let error = with("ISOCHRONE_CONDUCTION_SPEED").unwrap_err();
+    assert_eq!(error.exit_code(), 65);
+    let text = error.to_string();
+    assert!(text.contains("write ISOCHRONE_CONDUCTION__SPEED"), "{text}");
+    for other in ["ISOCHRONE_SIMD", "ISOCHRONE_RUNNER", "ISOCHRONE_HOME"] {
+        with(other).unwrap();
+    }
+}
