@@ -557,3 +557,27 @@ fn a_variable_with_one_underscore_is_not_passed_over() {
         with(other).unwrap();
     }
 }
+
+#[test]
+fn a_number_of_domains_goes_with_metis_alone() {
+    for method in ["single", "tags", "file"] {
+        let text = message(
+            &format!("[domains]\nmethod = \"{method}\"\ncount = 3\n"),
+            &[],
+        );
+        let both = ["domains.count", &format!("domains.method = \"{method}\"")];
+        assert!(both.iter().all(|key| text.contains(key)), "{text}");
+    }
+    load_text("[domains]\nmethod = \"metis\"\ncount = 3\n", &[]).unwrap();
+}
+
+#[test]
+fn a_list_of_gamma_for_an_undivided_mesh_hints_at_its_domains() {
+    let text = message("[domains]\ngamma = [1, 2, 3]\n", &[]);
+    assert!(text.contains("domains.method = \"file\""), "{text}");
+    let text = message("[domains]\ncount = 2\ngamma = [1, 2, 3]\n", &[]);
+    assert!(
+        text.contains("3 values for 2") && !text.contains("file"),
+        "{text}"
+    );
+}
