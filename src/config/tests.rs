@@ -581,3 +581,39 @@ fn a_list_of_gamma_for_an_undivided_mesh_hints_at_its_domains() {
         "{text}"
     );
 }
+
+#[test]
+fn a_key_of_a_list_is_suggested_with_its_number() {
+    let text = message("", &[("source.time", "0.6")]);
+    assert!(text.contains("did you mean `source.0.time`?"), "{text}");
+    let text = message(CASE, &[("source.1.tme", "0.6")]);
+    assert!(text.contains("did you mean `source.1.time`?"), "{text}");
+}
+
+#[test]
+fn keys_of_another_kind_of_mesh_are_named() {
+    let slab = [
+        ("mesh.generate.kind", "slab"),
+        ("mesh.generate.edge", "1"),
+        ("mesh.generate.left_ventricle.wall", "3"),
+    ];
+    let text = message("", &slab);
+    assert!(
+        text.contains("kind \"slab\" has no `left_ventricle`"),
+        "{text}"
+    );
+    let text = message("", &slab[..2]);
+    assert!(text.contains("mesh.generate.size: is missing"), "{text}");
+}
+
+#[test]
+fn what_is_missing_comes_from_nowhere() {
+    let case = load_text("", &[]).unwrap();
+    for error in [
+        case.mesh().unwrap_err(),
+        case.sources().unwrap_err(),
+        case.inversion().unwrap_err(),
+    ] {
+        assert!(error.to_string().starts_with("no value given: "), "{error}");
+    }
+}
