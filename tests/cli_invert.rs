@@ -296,3 +296,72 @@ fn the_best_of_several_starts_is_the_result() {
         }
     }
 }
+
+#[test]
+fn a_domain_that_no_measurement_can_see_is_named() {
+    let folder = slab();
+    let path = folder.path();
+    // Measured next to the source only: the wave has crossed one domain at most.
+    let near = "inversion.vertices={points=[[0.2,0.2,0.2],[0.3,0.3,0.3]]}";
+    for ranks in ranks() {
+        let run = |settings: &[&str]| {
+            let mut arguments = vec!["invert", "slab.toml", "--overwrite", "--output", "out"];
+            arguments.extend(settings.iter().flat_map(|s| ["--set", *s]));
+            let said = command::run(path, ranks, &arguments).succeeds().stderr;
+            (report(&path.join("out"))["result"].clone(), said)
+        };
+        let (result, said) = run(&[near]);
+        let unseen = result["unseen_domains"].as_array().unwrap();
+        assert!((1..=2).contains(&unseen.len()), "{result}");
+        assert!(
+            said.contains("do not influence the measured times"),
+            "{said}"
+        );
+        for k in unseen {
+            assert_eq!(gamma(&result)[k.as_u64().unwrap() as usize], 1.0);
+        }
+        let (result, said) = run(&[]);
+        assert_eq!(result["unseen_domains"], serde_json::json!([]));
+        assert!(!said.contains("do not influence"), "{said}");
+    }
+}
+
+#[test]
+fn a_changed_measurement_is_not_resumed() {
+    let folder = slab();
+    let path = folder.path();
+    let write = |shift: f64| {
+        let n = hdf5::File::open(path.join("out/inversion.h5")).unwrap();
+        let times = n.dataset("/fields/activation_time").unwrap();
+        let times: Vec<f64> = times.read_raw::<f64>().unwrap();
+        let times: Vec<f64> = times.iter().map(|t| t + shift).collect();
+        let file = hdf5::File::create(path.join("measured.h5")).unwrap();
+        let made = file.new_dataset_builder().with_data(&times);
+        made.create("times").unwrap();
+    };
+    invert(path, 1, "slab.toml", &["inversion.stop.iterations=1"]);
+    write(0.0);
+    let measured = "inversion.measured={file=\"measured.h5\",dataset=\"times\"}";
+    invert(
+        path,
+        1,
+        "slab.toml",
+        &[measured, "inversion.stop.iterations=1"],
+    );
+    let resume = |how: &str| {
+        let arguments = [
+            "invert",
+            "slab.toml",
+            "-q",
+            how,
+            "--output",
+            "out",
+            "--set",
+            measured,
+        ];
+        run(path, 1, &arguments)
+    };
+    resume("--resume").succeeds();
+    write(0.1);
+    resume("--resume").fails(65, &["measured.h5 has changed", "--overwrite"]);
+}

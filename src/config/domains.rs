@@ -73,6 +73,11 @@ impl Domains {
         }
     }
 
+    /// Nothing was said about a division.
+    fn is_undivided(&self) -> bool {
+        self.method.is_none() && self.file.is_none() && self.count.is_none()
+    }
+
     pub(super) fn validate(&self, origins: &Origins) -> Result<()> {
         if self.method == Some(Method::Metis) && self.count.is_none() {
             return Err(origins.error(
@@ -81,7 +86,18 @@ impl Domains {
                 "give domains.count",
             ));
         }
-        check_length("domains.gamma", &self.gamma, self.known_count(), origins)
+        if let Some(method) = self.method
+            && method != Method::Metis
+            && self.count.is_some()
+        {
+            let method = format!("{method:?}").to_lowercase();
+            return Err(origins.error(
+                "domains.count",
+                format!("does not go with domains.method = \"{method}\""),
+                "remove domains.count, or give domains.method = \"metis\"",
+            ));
+        }
+        check_length("domains.gamma", &self.gamma, self, origins)
     }
 }
 
@@ -89,15 +105,21 @@ impl Domains {
 pub(super) fn check_length(
     key: &str,
     gamma: &GammaInput,
-    domains: Option<usize>,
+    domains: &Domains,
     origins: &Origins,
 ) -> Result<()> {
-    match (gamma, domains) {
+    let remedy = if domains.is_undivided() {
+        "divide the mesh: domains.method = \"file\" takes /mesh/domains of the mesh file, \"tags\" its \
+         tags, domains.count makes domains; or give one number for all"
+    } else {
+        "give one value per domain, or one number for all"
+    };
+    match (gamma, domains.known_count()) {
         (GammaInput::PerDomain(list), Some(domains)) if list.len() != domains => Err(origins
             .error(
                 key,
                 format!("has {} values for {domains} domains", list.len()),
-                "give one value per domain, or one number for all",
+                remedy,
             )),
         _ => Ok(()),
     }

@@ -13,13 +13,12 @@ pub(super) fn validate(
     domains: &Domains,
     origins: &Origins,
 ) -> Result<()> {
-    let count = domains.known_count();
     if let Some(twin) = &options.twin {
         let gamma = GammaInput::PerDomain(twin.gamma.clone());
-        check_length("inversion.twin.gamma", &gamma, count, origins)?;
+        check_length("inversion.twin.gamma", &gamma, domains, origins)?;
     }
     if let Some(gamma) = &options.initial_gamma {
-        check_length("inversion.initial_gamma", gamma, count, origins)?;
+        check_length("inversion.initial_gamma", gamma, domains, origins)?;
     }
     Ok(())
 }

@@ -130,7 +130,20 @@ impl<'s> Layers<'s> {
         let key = key.to_ascii_lowercase();
         let section = self.schema.sections.iter().any(|s| s.name == key);
         if !section && !key.contains("__") {
-            return Ok(());
+            let sections = self.schema.sections.iter();
+            let rests = sections.filter_map(|s| {
+                let rest = key.strip_prefix(s.name)?.strip_prefix('_')?;
+                Some(format!("ISOCHRONE_{}__{}", s.name, rest).to_ascii_uppercase())
+            });
+            return match rests.last() {
+                Some(meant) => Err(Error::Config {
+                    origin: "environment".into(),
+                    key: name.into(),
+                    problem: "one underscore after the section sets nothing".into(),
+                    remedy: format!("write {meant}"),
+                }),
+                None => Ok(()),
+            };
         }
         let path = key.split("__").map(str::to_string).collect();
         let origin = |_| Origin::Environment(name.to_string());

@@ -4,7 +4,10 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
+use super::layers::Assignment;
 use super::schema::{Alternatives, Key, Kind, Range, Section};
+use super::value::Value;
+use crate::error::{Error, Result};
 use crate::mesh::generate::Generator;
 use crate::units::LengthUnit;
 
@@ -26,6 +29,55 @@ pub struct MeshInput {
 pub enum MeshOrigin {
     File(PathBuf),
     Generate(Generator),
+}
+
+/// Keys of each kind of generated mesh besides `kind`.
+const KINDS: [(&str, &[&str]); 3] = [
+    ("slab", &["edge", "size", "fibre_angles"]),
+    ("ellipsoid", &["edge", "left_ventricle", "fibre_angles"]),
+    (
+        "biventricle",
+        &["edge", "left_ventricle", "right_ventricle", "fibre_angles"],
+    ),
+];
+
+/// The keys of `mesh.generate` are those of its kind.
+pub(super) fn check_generator(assignments: &[Assignment]) -> Result<()> {
+    let keys = || {
+        let inside = assignments.iter().filter_map(|a| match &a.path[..] {
+            [mesh, generate, key, ..] if mesh == "mesh" && generate == "generate" => {
+                Some((a, key.as_str()))
+            }
+            _ => None,
+        });
+        inside
+    };
+    let Some((kind_of, kind)) = keys().find_map(|(a, key)| match &a.value {
+        Value::Text(kind) if key == "kind" => Some((a, kind.as_str())),
+        _ => None,
+    }) else {
+        return Ok(());
+    };
+    let Some((_, known)) = KINDS.iter().find(|(name, _)| *name == kind) else {
+        return Ok(());
+    };
+    if let Some((a, key)) = keys().find(|(_, key)| *key != "kind" && !known.contains(key)) {
+        return Err(Error::Config {
+            origin: a.origin.to_string(),
+            key: a.key(),
+            problem: format!("mesh.generate of kind \"{kind}\" has no `{key}`"),
+            remedy: format!("remove it; its keys are {}", known.join(", ")),
+        });
+    }
+    if kind == "slab" && !keys().any(|(_, key)| key == "size") {
+        return Err(Error::Config {
+            origin: kind_of.origin.to_string(),
+            key: "mesh.generate.size".into(),
+            problem: "is missing".into(),
+            remedy: "give the edge lengths x, y, z of the slab: size = [20, 10, 5]".into(),
+        });
+    }
+    Ok(())
 }
 
 const LENGTH: Kind = Kind::Number(Range::Positive);

@@ -100,6 +100,9 @@ pub struct Case {
     toml: String,
 }
 
+/// In place of an origin, for what is missing.
+const NOT_GIVEN: &str = "no value given";
+
 /// Where each value came from, by dotted key.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Origins(BTreeMap<String, String>);
@@ -119,7 +122,7 @@ impl Origins {
         }
         match key.rsplit_once('.') {
             Some((parent, _)) => self.of(parent),
-            None => "configuration",
+            None => NOT_GIVEN,
         }
     }
 
@@ -189,6 +192,7 @@ pub fn load_on_root(
 impl Merged {
     /// The validated case.
     pub fn case(&self) -> Result<Case> {
+        mesh::check_generator(&self.assignments)?;
         let mut case: Case = extract(&self.assignments)?;
         let origins = self.assignments.iter();
         case.origins = Origins(origins.map(|a| (a.key(), a.origin.to_string())).collect());
@@ -246,11 +250,13 @@ impl Case {
     /// The options of a misfit, which has measured times or a twin experiment.
     pub fn inversion(&self) -> Result<&InversionOptions> {
         if self.inversion.measured.is_none() && self.inversion.twin.is_none() {
-            return Err(self.origins.error(
-                "inversion.measured",
-                "there are no activation times to fit",
-                "give inversion.measured = { file, dataset } or inversion.twin = { gamma }",
-            ));
+            return Err(Error::Config {
+                origin: NOT_GIVEN.into(),
+                key: "inversion.measured".into(),
+                problem: "there are no activation times to fit".into(),
+                remedy: "give inversion.measured = { file, dataset } or inversion.twin = { gamma }"
+                    .into(),
+            });
         }
         Ok(&self.inversion)
     }

@@ -120,7 +120,7 @@ impl Reader<'_> {
     fn unknown(&self, path: &[String], line: usize) -> Error {
         let given = pattern(path);
         let remedy = match self.schema.suggest(&given) {
-            Some(likely) => format!("did you mean `{}`?", likely.replace(".#", "")),
+            Some(likely) => format!("did you mean `{}`?", numbered(&likely, path)),
             None => {
                 let parent = given.rsplit_once('.').map_or("", |(parent, _)| parent);
                 let (table, names) = match self.schema.find(parent) {
@@ -144,6 +144,17 @@ impl Reader<'_> {
             remedy,
         }
     }
+}
+
+/// The pattern `key` with the numbers of `path`, or 0.
+fn numbered(key: &str, path: &[String]) -> String {
+    let name = |(depth, name): (usize, &str)| match path.get(depth) {
+        _ if name != "#" => name.to_string(),
+        Some(number) if is_number(number) => number.clone(),
+        _ => "0".into(),
+    };
+    let names: Vec<String> = key.split('.').enumerate().map(name).collect();
+    names.join(".")
 }
 
 fn is_number(name: &str) -> bool {

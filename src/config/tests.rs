@@ -540,3 +540,80 @@ fn named_files_are_checked() {
     folder.file("heart.h5", "");
     assert!(merged.check_files().is_ok());
 }
+
+#[test]
+fn a_variable_with_one_underscore_is_not_passed_over() {
+    let folder = Folder::new();
+    let with = |name: &str| {
+        let mut given = inputs(&[folder.file("case.toml", CASE)], &[]);
+        given.environment = vec![(name.into(), "1".into())];
+        load(&given)
+    };
+    let error = with("ISOCHRONE_CONDUCTION_SPEED").unwrap_err();
+    assert_eq!(error.exit_code(), 65);
+    let text = error.to_string();
+    assert!(text.contains("write ISOCHRONE_CONDUCTION__SPEED"), "{text}");
+    for other in ["ISOCHRONE_SIMD", "ISOCHRONE_RUNNER", "ISOCHRONE_HOME"] {
+        with(other).unwrap();
+    }
+}
+
+#[test]
+fn a_number_of_domains_goes_with_metis_alone() {
+    for method in ["single", "tags", "file"] {
+        let text = message(
+            &format!("[domains]\nmethod = \"{method}\"\ncount = 3\n"),
+            &[],
+        );
+        let both = ["domains.count", &format!("domains.method = \"{method}\"")];
+        assert!(both.iter().all(|key| text.contains(key)), "{text}");
+    }
+    load_text("[domains]\nmethod = \"metis\"\ncount = 3\n", &[]).unwrap();
+}
+
+#[test]
+fn a_list_of_gamma_for_an_undivided_mesh_hints_at_its_domains() {
+    let text = message("[domains]\ngamma = [1, 2, 3]\n", &[]);
+    assert!(text.contains("domains.method = \"file\""), "{text}");
+    let text = message("[domains]\ncount = 2\ngamma = [1, 2, 3]\n", &[]);
+    assert!(
+        text.contains("3 values for 2") && !text.contains("file"),
+        "{text}"
+    );
+}
+
+#[test]
+fn a_key_of_a_list_is_suggested_with_its_number() {
+    let text = message("", &[("source.time", "0.6")]);
+    assert!(text.contains("did you mean `source.0.time`?"), "{text}");
+    let text = message(CASE, &[("source.1.tme", "0.6")]);
+    assert!(text.contains("did you mean `source.1.time`?"), "{text}");
+}
+
+#[test]
+fn keys_of_another_kind_of_mesh_are_named() {
+    let slab = [
+        ("mesh.generate.kind", "slab"),
+        ("mesh.generate.edge", "1"),
+        ("mesh.generate.left_ventricle.wall", "3"),
+    ];
+    let text = message("", &slab);
+    assert!(
+        text.contains("kind \"slab\" has no `left_ventricle`"),
+        "{text}"
+    );
+    let text = message("", &slab[..2]);
+    assert!(text.contains("mesh.generate.size: is missing"), "{text}");
+}
+
+#[test]
+fn what_is_missing_comes_from_nowhere() {
+    let case = load_text("", &[]).unwrap();
+    for error in [
+        case.mesh().unwrap_err(),
+        case.sources().unwrap_err(),
+        case.inversion().unwrap_err(),
+    ] {
+        assert!(error.to_string().starts_with("no value given: "), "{error}");
+    }
+}

@@ -142,6 +142,20 @@ impl<'a, T: Real> EikonalMisfit<'a, T> {
         gradient
     }
 
+    /// Domains that no measured time of `solution` depends on. One adjoint from 1 at every place of
+    /// measurement: the shares λ of upwind vertices are not negative, so that nothing cancels and
+    /// a domain is seen exactly where one of its terms is not zero. Collective.
+    pub fn unseen_domains(&mut self, solution: &Solution<T>, gamma: &[f64]) -> Vec<usize> {
+        let places = self.observations.places(self.eikonal.mesh.owned);
+        let (_, phi_bar) = self.adjoint(solution, places);
+        let mut seen = vec![0u64; self.domains];
+        for (k, x) in self.eikonal.gamma_bar_terms(solution, gamma, &phi_bar) {
+            seen[k] |= u64::from(x != 0.0);
+        }
+        self.comm.sum_u64(&mut seen);
+        (0..self.domains).filter(|&k| seen[k] == 0).collect()
+    }
+
     /// dφ/dγ of owned vertices and ghosts (row-major, k columns), by tangents or all-active.
     /// Collective.
     pub fn jacobian(&mut self, solution: &Solution<T>, gamma: &[f64]) -> Result<Vec<f64>> {

@@ -90,6 +90,20 @@ impl LocalObservations {
         comm::reproducible_sum(comm, &terms)
     }
 
+    /// 1 at each of the `owned` first vertices that a measurement depends on, else 0.
+    pub fn places(&self, owned: usize) -> Vec<f64> {
+        let mut places = vec![0.0; owned];
+        for j in 0..self.len() {
+            let (vertices, shares) = self.sampling.row(j);
+            for (&v, h) in vertices.iter().zip(shares) {
+                if let Some(x) = places.get_mut(v as usize).filter(|_| *h != 0.0) {
+                    *x = 1.0;
+                }
+            }
+        }
+        places
+    }
+
     /// φ̄ = df/dφ = −2 Hᵀ W r of the `owned` first vertices, complete without communication.
     pub fn phi_bar(&self, residuals: &[f64], owned: usize) -> Vec<f64> {
         let mut phi_bar = vec![0.0; owned];

@@ -143,14 +143,16 @@ pub struct Observations {
     weights: Vec<f64>,
     /// Rows that take no part.
     missing: usize,
+    /// Those of them with an infinite time, which no wave reached.
+    unreached: usize,
 }
 
 impl Observations {
-    /// Measurements at the rows of `sampling`. `measured` (ms, NaN: not measured there) and
+    /// Measurements at the rows of `sampling`. `measured` (ms, NaN or +∞: not measured there) and
     /// `weights` (absent: 1) hold one value per row or one per vertex of the mesh.
     ///
     /// # Errors
-    /// `BadData`: wrong length, infinite times, weights that are negative or not finite, rows of
+    /// `BadData`: wrong length, times of −∞, weights that are negative or not finite, rows of
     /// vertices that do not exist, nothing measured at all.
     pub fn new(
         sampling: Sampling,
@@ -171,18 +173,27 @@ impl Observations {
                 "weights must be finite and not negative; 0 leaves a measurement out",
             ));
         }
-        if let Some(j) = measured.iter().position(|t| t.is_infinite()) {
+        if let Some(j) = measured.iter().position(|t| *t == f64::NEG_INFINITY) {
             return Err(Error::bad_data(
                 "measured times",
-                format!("measurement {j} is infinite"),
-                "write NaN where nothing was measured",
+                format!("measurement {j} is -inf"),
+                "write NaN, or +inf, where nothing was measured",
             ));
         }
+        let unreached = |(t, w): (&f64, &f64)| *t == f64::INFINITY && *w > 0.0;
+        let unreached = measured
+            .iter()
+            .zip(&weights)
+            .filter(|r| unreached(*r))
+            .count();
+        let not_measured = |t: f64| if t.is_finite() { t } else { f64::NAN };
+        let measured = measured.into_iter().map(not_measured).collect();
         let mut all = Self {
             sampling,
             measured,
             weights,
             missing: 0,
+            unreached,
         };
         all.missing = (0..all.len()).filter(|&j| !all.takes_part(j)).count();
         if all.missing == all.len() {
@@ -207,8 +218,9 @@ impl Observations {
         seed: u64,
         weights: Option<Vec<f64>>,
     ) -> Result<Self> {
-        let missing = |t: f64| if t.is_finite() { t } else { f64::NAN };
-        let mut measured: Vec<f64> = sampling.apply(phi)?.into_iter().map(missing).collect();
+        // 0 · ∞ of a share is NaN.
+        let reached = |t: f64| if t.is_finite() { t } else { f64::INFINITY };
+        let mut measured: Vec<f64> = sampling.apply(phi)?.into_iter().map(reached).collect();
         add_noise(&mut measured, noise_ms, seed)?;
         Self::new(sampling, measured, weights, phi.len())
     }
@@ -228,9 +240,14 @@ impl Observations {
         (0..self.len()).map(|j| (self.sampling.row(j), self.measured[j], self.weights[j]))
     }
 
-    /// Rows that take no part: nothing measured (NaN) or weight 0.
+    /// Rows that take no part: nothing measured (NaN, +∞) or weight 0.
     pub fn missing(&self) -> usize {
         self.missing
+    }
+
+    /// Rows of [`Self::missing`] with time +∞: no wave arrived.
+    pub fn unreached(&self) -> usize {
+        self.unreached
     }
 
     fn takes_part(&self, j: usize) -> bool {
@@ -399,7 +416,7 @@ mod tests {
             let text = message(new(&[1.0; 2], Some(&[1.0, bad]), 3));
             assert!(text.contains("measurement 1"), "{text}");
         }
-        assert!(message(new(&[1.0, f64::INFINITY], None, 3)).contains("infinite"));
+        assert!(message(new(&[1.0, f64::NEG_INFINITY], None, 3)).contains("-inf"));
         assert!(message(new(&[f64::NAN; 2], None, 3)).contains("no finite value"));
         assert!(message(new(&[1.0; 2], None, 2)).contains("vertex 2 does not exist"));
         assert_eq!(new(&[1.0, f64::NAN], None, 3).unwrap().missing(), 1);
@@ -431,5 +448,16 @@ mod tests {
         let sampling = Sampling::at_vertices([0, 1]);
         let twin = Observations::twin(sampling, &[3.0, f64::INFINITY], 0.0, 0, None).unwrap();
         assert_eq!((twin.measured[0], twin.missing()), (3.0, 1));
+        assert_eq!(twin.unreached(), 1);
+    }
+
+    #[test]
+    fn infinite_times_of_a_result_are_not_measured() {
+        let times = vec![f64::INFINITY, 2.0, f64::NAN, f64::INFINITY];
+        let weights = Some(vec![1.0, 1.0, 1.0, 0.0]);
+        let all = Observations::new(Sampling::at_vertices(0..4), times, weights, 4).unwrap();
+        assert_eq!((all.missing(), all.unreached()), (3, 1));
+        let finite: Vec<f64> = all.rows().map(|r| r.1).filter(|t| !t.is_nan()).collect();
+        assert_eq!(finite, [2.0]);
     }
 }

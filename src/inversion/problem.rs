@@ -79,7 +79,18 @@ impl<'a> Problem<'a> {
     /// # Errors
     /// Those of the objective.
     pub fn evaluate(&mut self, theta: &[f64], want: Want) -> Result<Point> {
-        let gamma = self.parameter.gamma(theta);
+        self.evaluate_at(theta, self.parameter.gamma(theta), want)
+    }
+
+    /// F at γ, whose θ(γ) is taken as its parameter: exp(log γ) may be another number than γ.
+    ///
+    /// # Errors
+    /// Those of the objective.
+    pub fn evaluate_gamma(&mut self, gamma: &[f64], want: Want) -> Result<Point> {
+        self.evaluate_at(&self.parameter.theta(gamma), gamma.to_vec(), want)
+    }
+
+    fn evaluate_at(&mut self, theta: &[f64], gamma: Vec<f64>, want: Want) -> Result<Point> {
         let mut point = Point {
             theta: theta.to_vec(),
             misfit: f64::NAN,

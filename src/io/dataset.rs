@@ -54,6 +54,49 @@ where
     })
 }
 
+/// Distinct vertices of a mesh with `n`: their numbers, or a mask of `n` booleans.
+///
+/// # Errors
+/// Those of [`read_integers`]; [`Error::BadFile`] for floats, a mask of another length, and numbers
+/// that are repeated or not in the mesh.
+pub fn read_vertices(path: &Path, dataset: &str, n: usize) -> Result<Vec<u32>> {
+    use hdf5::types::TypeDescriptor;
+    let remedy = "give distinct whole numbers from 0, or a boolean for each vertex of the mesh";
+    let bad =
+        |problem: String| Error::bad_file(path, format!("dataset {dataset}"), problem, remedy);
+    let is_mask = with_source(path, dataset, |_| {
+        let kind = File::open(path)
+            .and_then(|file| file.dataset(dataset.trim_end_matches('/')))
+            .and_then(|dataset| dataset.dtype()?.to_descriptor());
+        match kind {
+            Ok(TypeDescriptor::Float(_)) => Err(bad("holds floats, not vertex numbers".into())),
+            kind => Ok(matches!(kind, Ok(TypeDescriptor::Boolean))),
+        }
+    })?;
+    if is_mask {
+        let mask = read_integers::<u8>(path, dataset, Some((n, "vertices of the mesh")))?;
+        return Ok((0u32..)
+            .zip(mask)
+            .filter(|(_, is)| *is != 0)
+            .map(|(v, _)| v)
+            .collect());
+    }
+    let vertices = read_integers::<u32>(path, dataset, None)?;
+    let mut seen = vec![false; n];
+    for &v in &vertices {
+        match seen.get_mut(v as usize) {
+            None => {
+                return Err(bad(format!(
+                    "vertex {v} is not in the mesh of {n} vertices"
+                )));
+            }
+            Some(true) => return Err(bad(format!("vertex {v} is there twice"))),
+            Some(seen) => *seen = true,
+        }
+    }
+    Ok(vertices)
+}
+
 fn with_source<T>(
     path: &Path,
     dataset: &str,
@@ -186,6 +229,36 @@ mod tests {
                 (vec![3, 2], vec![1.0, 2.0, 3.0, 4.0, 5.0, 6.0])
             );
         });
+    }
+
+    #[test]
+    fn a_mask_of_vertices_is_not_taken_as_their_numbers() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("vertices.h5");
+        let file = File::create(&path).unwrap();
+        macro_rules! put {
+            ($name:literal, $data:expr) => {
+                let made = file.new_dataset_builder().with_data(&$data);
+                made.create($name).unwrap();
+            };
+        }
+        put!("mask", [true, false, true, true]);
+        put!("numbers", [3u8, 0]);
+        put!("integers_as_mask", [1u8, 0, 1, 1]);
+        put!("floats", [1.0f32, 0.0]);
+        put!("beyond", [4i64]);
+        file.close().unwrap();
+        assert_eq!(read_vertices(&path, "/mask", 4).unwrap(), [0, 2, 3]);
+        assert_eq!(read_vertices(&path, "numbers", 4).unwrap(), [3, 0]);
+        let says = |name: &str, n: usize, words: &str| {
+            let e = read_vertices(&path, name, n).unwrap_err();
+            assert_eq!(e.exit_code(), 65);
+            assert!(e.to_string().contains(words), "{e}");
+        };
+        says("mask", 5, "4 rows for 5 vertices");
+        says("integers_as_mask", 4, "vertex 1 is there twice");
+        says("floats", 4, "floats");
+        says("beyond", 4, "vertex 4 is not in the mesh");
     }
 
     #[test]

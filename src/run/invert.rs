@@ -1,10 +1,11 @@
 //! `isochrone invert`: γ of every domain from measured activation times.
 
+use std::path::PathBuf;
 use std::time::Instant;
 
 use super::eikonal::{count_forward, plan, summarise};
 use super::gradient::add_timers;
-use super::history::{self, HISTORY, History};
+use super::history::{self, Fingerprint, HISTORY, History};
 use super::job::Job;
 use super::misfit::observations;
 use super::model::{self, Model, Root, expand_gamma};
@@ -82,7 +83,7 @@ fn minimise<T: Real>(
     let mut misfit = EikonalMisfit::new(comm, &eikonal, observations, options.gradient, k);
 
     let started = if comm.rank() == 0 {
-        start_history(job, output).map(Some)
+        start_history(job, model, output).map(Some)
     } else {
         Ok(None)
     };
@@ -121,19 +122,45 @@ fn minimise<T: Real>(
     agree(comm, saved)?;
 
     let solution = misfit.solve(&outcome.best().gamma)?;
+    let unseen = misfit.unseen_domains(&solution, &outcome.best().gamma);
+    report_unseen(job, &outcome, unseen);
     let phi = model.gather_times(comm, &solution);
     add_timers(&mut job.report, &misfit.timers);
     count_forward(&mut job.report, &misfit.counters);
     Ok((outcome, phi))
 }
 
+/// Says which domains the measured times do not determine.
+fn report_unseen(job: &mut Job, outcome: &Outcome, unseen: Vec<usize>) {
+    let best = outcome.best();
+    let is_initial = |k: &usize| {
+        let (gamma, initial) = (best.gamma[*k], best.initial_gamma[*k]);
+        (gamma - initial).abs() <= 1e-12 * initial
+    };
+    if !unseen.is_empty() {
+        let names: Vec<String> = unseen.iter().map(usize::to_string).collect();
+        let gamma = if unseen.iter().all(is_initial) {
+            "is the initial one"
+        } else {
+            "follows from other terms or earlier steps"
+        };
+        tracing::warn!(
+            "domains {} do not influence the measured times; their gamma {gamma}",
+            names.join(", ")
+        );
+    }
+    job.report.result("unseen_domains", unseen);
+}
+
 fn start_history(
     job: &Job,
+    model: &Model,
     output: &Output,
 ) -> Result<(History, Option<crate::inversion::coordinator::Resume>)> {
-    let case = fingerprint(&job.case)?;
+    let inputs = model.root.as_ref().map_or(&[][..], |root| &root.inputs);
+    let now = fingerprint(&job.case, inputs)?;
     let resume = if job.resume {
-        history::resume(output, &case)?
+        history::resume(output, &now)?
     } else {
         None
     };
@@ -145,12 +172,12 @@ fn start_history(
         None if job.resume => tracing::info!("nothing to resume from, starting"),
         None => {}
     }
-    let history = History::start(output, case, resume.as_ref())?;
+    let history = History::start(output, now, resume.as_ref())?;
     Ok((history, resume))
 }
 
-/// SHA-256 of all that a resumed run must have in common with the first.
-fn fingerprint(case: &Case) -> Result<String> {
+/// All that a resumed run must have in common with the first.
+fn fingerprint(case: &Case, inputs: &[PathBuf]) -> Result<Fingerprint> {
     let bug = |e: serde_json::Error| Error::Bug(format!("case: {e}"));
     let mut value = serde_json::to_value(case).map_err(bug)?;
     if let Some(sections) = value.as_object_mut() {
@@ -161,7 +188,14 @@ fn fingerprint(case: &Case) -> Result<String> {
         inversion.remove("stop");
     }
     let text = serde_json::to_vec(&value).map_err(bug)?;
-    Ok(sha256::of_bytes(&text))
+    let inputs = inputs
+        .iter()
+        .map(|path| Ok((path.clone(), sha256::of_file(path)?)))
+        .collect::<Result<_>>()?;
+    Ok(Fingerprint {
+        case: sha256::of_bytes(&text),
+        inputs,
+    })
 }
 
 /// Pairs of domains with common faces, on rank 0.

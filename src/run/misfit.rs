@@ -32,7 +32,14 @@ pub fn observations<T: Real>(
         let (rows, missing) = (observations.len(), observations.missing());
         job.report.result("observations", rows - missing);
         tracing::info!("{} measured times", rows - missing);
-        if missing > 0 {
+        let unreached = observations.unreached();
+        if unreached > 0 {
+            tracing::warn!(
+                "{unreached} measured times are +inf (reached by no wave) and take no part"
+            );
+        }
+        if missing > unreached {
+            let missing = missing - unreached;
             tracing::warn!("{missing} measured times are NaN or of weight 0 and take no part");
         }
     }
@@ -111,16 +118,8 @@ fn sampling(case: &Case, root: &mut Root, place: &Where) -> Result<Sampling> {
         )?)),
         Where::Dataset(from) => {
             let dataset = from.dataset.as_deref().unwrap_or("/vertices");
-            let vertices = io::read_integers::<u32>(&from.file, dataset, None)?;
+            let vertices = io::read_vertices(&from.file, dataset, n)?;
             root.inputs.push(from.file.clone());
-            if let Some(v) = vertices.iter().find(|v| **v as usize >= n) {
-                return Err(Error::bad_file(
-                    &from.file,
-                    format!("dataset {dataset}"),
-                    format!("vertex {v} is not in the mesh"),
-                    format!("its {n} vertices are numbered from 0"),
-                ));
-            }
             Ok(Sampling::at_vertices(vertices))
         }
         Where::Points { points } => {

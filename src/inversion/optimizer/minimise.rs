@@ -115,8 +115,7 @@ impl State {
         gamma: &[f64],
     ) -> Result<Self> {
         let clock = Instant::now();
-        let theta = problem.parameter.theta(gamma);
-        let point = problem.evaluate(&theta, first_want(optimizer, initial))?;
+        let point = problem.evaluate_gamma(gamma, first_want(optimizer, initial))?;
         if !point.is_finite() {
             return Err(Error::bad_data(
                 "inversion.initial_gamma",
