@@ -866,3 +866,86 @@ fn checkpoints_that_do_not_fit() {
     fs::write(&checkpoint, whole).unwrap();
     resume(1, &[]).succeeds();
 }
+
+/// Content of the files in `folder`.
+fn contents(folder: &Path) -> Vec<(String, Vec<u8>)> {
+    let content = |name: String| (name.clone(), fs::read(folder.join(name)).unwrap());
+    names(folder).into_iter().map(content).collect()
+}
+
+#[test]
+fn a_refused_run_leaves_earlier_results_as_they_were() {
+    let folder = slab();
+    let path = folder.path();
+    let base = |command| [command, "slab.toml", "-q", "--output", "out"];
+    run(path, 1, &base("invert")).succeeds();
+    let before = contents(&path.join("out"));
+    for ranks in ranks() {
+        let refused = |command: &str, code: i32, more: &[&str]| {
+            run(path, ranks, &[&base(command)[..], more].concat()).fails(code, &[]);
+            assert_eq!(contents(&path.join("out")), before, "{command} {more:?}");
+        };
+        refused("invert", 65, &["--resume", "--set", "conduction.speed=0.7"]);
+        refused(
+            "eikonal",
+            65,
+            &["--overwrite", "--set", "source.0.vertices=[999999]"],
+        );
+        let twin = "inversion.twin.gamma=[0.5,1.5,2.0]";
+        refused("gradient", 65, &["--overwrite", "--set", twin]);
+        refused(
+            "invert",
+            65,
+            &["--overwrite", "--set", "inversion.initial_gamma=[1,2,3]"],
+        );
+    }
+}
+
+#[test]
+fn overwriting_leaves_no_results_of_another_run() {
+    let folder = slab();
+    let path = folder.path();
+    let base = ["slab.toml", "-q", "--output", "out"];
+    run(path, 1, &[&["invert"], &base[..]].concat()).succeeds();
+    run(
+        path,
+        1,
+        &[&["gradient"], &base[..], &["--overwrite"]].concat(),
+    )
+    .succeeds();
+    let left = names(&path.join("out"));
+    assert_eq!(
+        left,
+        ["config.toml", "gradient.h5", "gradient.xdmf", "report.json"]
+    );
+    // A result that is the input of this run stays.
+    let arguments = [
+        &on_mesh("mesh.file=out/gradient.h5", &SPEED)[..],
+        &["--overwrite"],
+    ]
+    .concat();
+    run(path, 1, &arguments).succeeds();
+    let left = names(&path.join("out"));
+    for name in ["eikonal.h5", "gradient.h5", "gradient.xdmf"] {
+        assert!(left.iter().any(|n| n == name), "{left:?}");
+    }
+}
+
+#[test]
+fn resuming_does_not_write_over_results() {
+    let folder = slab();
+    let path = folder.path();
+    let on = |command, more: &[&str]| {
+        let base = [command, "slab.toml", "-q", "--output", "out"];
+        run(path, 1, &[&base[..], more].concat())
+    };
+    // As a batch system starts it again and again.
+    on("eikonal", &["--resume"]).succeeds();
+    let before = contents(&path.join("out"));
+    for command in ["eikonal", "gradient", "invert"] {
+        on(command, &["--resume"]).fails(2, &["nothing to resume", "--overwrite"]);
+    }
+    assert_eq!(contents(&path.join("out")), before);
+    on("invert", &["--overwrite"]).succeeds();
+    on("invert", &["--resume"]).succeeds();
+}

@@ -5,6 +5,7 @@ use std::time::Instant;
 
 use super::job::Job;
 use super::model::{self, Model, Prepared, Root};
+use super::output::Output;
 use super::plan::Plan;
 use super::result;
 use crate::cli::RunArgs;
@@ -27,11 +28,11 @@ pub fn run(args: &RunArgs, comm: &dyn Communicator, console: Console) -> Result<
     if job.dry_run {
         return plan(&mut job, &["eikonal.h5", "eikonal.xdmf"], 0);
     }
-    let output = job.open_output()?;
+    let output = job.open_output(None)?;
     let model = model::build(&mut job)?;
     let phi = match job.case.eikonal.precision {
-        Precision::F32 => solve::<f32>(&mut job, &model)?,
-        Precision::F64 => solve::<f64>(&mut job, &model)?,
+        Precision::F32 => solve::<f32>(&mut job, &model, &output)?,
+        Precision::F64 => solve::<f64>(&mut job, &model, &output)?,
     };
     if comm.rank() == 0 {
         summarise(&mut job.report, &model, &phi);
@@ -42,8 +43,9 @@ pub fn run(args: &RunArgs, comm: &dyn Communicator, console: Console) -> Result<
 }
 
 /// φ of all vertices on rank 0.
-fn solve<T: Real>(job: &mut Job, model: &Model) -> Result<Vec<f64>> {
+fn solve<T: Real>(job: &mut Job, model: &Model, output: &Output) -> Result<Vec<f64>> {
     let eikonal = model.eikonal::<T>(job)?;
+    job.begin_output(output, model)?;
     let gamma: Vec<T> = model.gamma.iter().map(|g| T::from_f64(*g)).collect();
     tracing::info!(
         "solving for {} vertices, {} tetrahedra",

@@ -34,11 +34,11 @@ pub fn run(args: &GradientArgs, comm: &dyn Communicator, console: Console) -> Re
         let directions = job.case.domains.known_count().unwrap_or(1) as u64;
         return plan(&mut job, &["gradient.h5", "gradient.xdmf"], directions);
     }
-    let output = job.open_output()?;
+    let output = job.open_output(None)?;
     let mut model = model::build(&mut job)?;
     let gradient = match job.case.eikonal.precision {
-        Precision::F32 => compute::<f32>(&mut job, &mut model)?,
-        Precision::F64 => compute::<f64>(&mut job, &mut model)?,
+        Precision::F32 => compute::<f32>(&mut job, &mut model, &output)?,
+        Precision::F64 => compute::<f64>(&mut job, &mut model, &output)?,
     };
     write(&mut job, &output, &model, &gradient)?;
     job.finish(&output)
@@ -63,10 +63,11 @@ struct Check {
     error: Vec<[f64; 2]>,
 }
 
-fn compute<T: Real>(job: &mut Job, model: &mut Model) -> Result<Gradient> {
+fn compute<T: Real>(job: &mut Job, model: &mut Model, output: &Output) -> Result<Gradient> {
     let comm = job.comm;
     let eikonal = model.eikonal::<T>(job)?;
     let observations = observations(job, model, &eikonal)?;
+    job.begin_output(output, model)?;
     let mode = job.case.inversion.gradient;
     let (gamma, k) = (model.gamma.clone(), model.gamma.len());
     let mut misfit = EikonalMisfit::new(comm, &eikonal, observations, mode, k);

@@ -8,7 +8,7 @@ use super::history::{self, HISTORY, History};
 use super::job::Job;
 use super::misfit::observations;
 use super::model::{self, Model, Root, expand_gamma};
-use super::output::Output;
+use super::output::{CHECKPOINT, Output};
 use super::result;
 use super::signals::StopRequests;
 use crate::cli::RunArgs;
@@ -16,7 +16,7 @@ use crate::comm::{Communicator, agree};
 use crate::config::Case;
 use crate::eikonal::options::Precision;
 use crate::error::{Error, Result};
-use crate::inversion::coordinator::{Callbacks, Outcome, Settings, coordinate};
+use crate::inversion::coordinator::{Callbacks, Outcome, Resume, Settings, coordinate};
 use crate::inversion::eikonal_misfit::EikonalMisfit;
 use crate::inversion::regularisation::Neighbours;
 use crate::io::{Centre, ResultFile};
@@ -39,7 +39,7 @@ pub fn run(args: &RunArgs, comm: &dyn Communicator, console: Console) -> Result<
         return plan(&mut job, &files, directions);
     }
     let stop = agree(comm, StopRequests::listen(job.case.run.max_minutes))?;
-    let output = job.open_output()?;
+    let output = job.open_output(Some(CHECKPOINT))?;
     let mut model = model::build(&mut job)?;
     let (outcome, phi) = match job.case.eikonal.precision {
         Precision::F32 => minimise::<f32>(&mut job, &mut model, &output, &stop)?,
@@ -81,12 +81,18 @@ fn minimise<T: Real>(
     let settings = agree(comm, Settings::new(&options, neighbours))?;
     let mut misfit = EikonalMisfit::new(comm, &eikonal, observations, options.gradient, k);
 
-    let started = if comm.rank() == 0 {
-        start_history(job, output).map(Some)
+    let kept = if comm.rank() == 0 {
+        kept(job, output).map(Some)
     } else {
         Ok(None)
     };
-    let (mut history, resume) = match agree(comm, started)? {
+    let kept = agree(comm, kept)?;
+    job.begin_output(output, model)?;
+    let started = kept.map(|(case, resume)| {
+        let history = History::start(output, case, resume.as_ref())?;
+        Ok((history, resume))
+    });
+    let (mut history, resume) = match agree(comm, started.transpose())? {
         Some((history, resume)) => (Some(history), resume),
         None => (None, None),
     };
@@ -127,10 +133,8 @@ fn minimise<T: Real>(
     Ok((outcome, phi))
 }
 
-fn start_history(
-    job: &Job,
-    output: &Output,
-) -> Result<(History, Option<crate::inversion::coordinator::Resume>)> {
+/// The fingerprint of the case, and what an interrupted run of it left.
+fn kept(job: &Job, output: &Output) -> Result<(String, Option<Resume>)> {
     let case = fingerprint(&job.case)?;
     let resume = if job.resume {
         history::resume(output, &case)?
@@ -145,8 +149,7 @@ fn start_history(
         None if job.resume => tracing::info!("nothing to resume from, starting"),
         None => {}
     }
-    let history = History::start(output, case, resume.as_ref())?;
-    Ok((history, resume))
+    Ok((case, resume))
 }
 
 /// SHA-256 of all that a resumed run must have in common with the first.

@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use super::info;
+use super::model::Model;
 use super::output::{Existing, Output};
 use super::plan::Plan;
 use crate::cli::RunArgs;
@@ -73,10 +74,17 @@ impl<'c> Job<'c> {
         })
     }
 
-    /// Makes the output folder ready. Collective; before the first long step, so that a run that
-    /// could not write its results does not start.
-    pub fn open_output(&self) -> Result<Output> {
-        Output::open(self.comm, &self.folder, self.existing, self.case.to_toml())
+    /// Finds out whether the output folder can be written to; `checkpoint` is what the command can
+    /// resume from. Collective; before the first long step, so that a run that could not write its
+    /// results does not start.
+    pub fn open_output(&self, checkpoint: Option<&str>) -> Result<Output> {
+        Output::open(self.comm, &self.folder, self.existing, checkpoint)
+    }
+
+    /// Makes the output folder that of this run, once all input is accepted. Collective.
+    pub fn begin_output(&self, output: &Output, model: &Model) -> Result<()> {
+        let inputs = model.root.as_ref().map_or(&[][..], |root| &root.inputs);
+        output.begin(self.comm, self.case.to_toml(), inputs)
     }
 
     /// Prints what would run, on rank 0.
