@@ -104,7 +104,7 @@ impl<'c> Job<'c> {
                 inputs,
             )
         } else {
-            Ok(Provenance(Vec::new()))
+            Ok(Provenance::default())
         };
         agree(self.comm, made)
     }
