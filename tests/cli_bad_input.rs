@@ -949,3 +949,59 @@ fn resuming_does_not_write_over_results() {
     on("invert", &["--overwrite"]).succeeds();
     on("invert", &["--resume"]).succeeds();
 }
+
+#[test]
+fn the_log_says_the_result_once() {
+    let folder = slab();
+    let path = folder.path();
+    for ranks in ranks() {
+        let log = |command: &str, more: &[&str]| {
+            let base = [command, "slab.toml", "--overwrite", "--output", "out"];
+            run(path, ranks, &[&base[..], more].concat()).succeeds()
+        };
+        let says = |text: &str, word: &str| {
+            assert_eq!(text.matches(word).count(), 1, "{word:?} in: {text}");
+        };
+        let text = log("eikonal", &["-v"]).stderr;
+        says(&text, "solving for");
+        says(&text, "results in");
+        let text = log("gradient", &["-v"]).stderr;
+        let misfit = report(&path.join("out"))["result"]["misfit"].as_f64();
+        says(
+            &text,
+            &format!("misfit {:.6e} ms^2, norm of its gradient", misfit.unwrap()),
+        );
+        let text = log("invert", &["-v"]).stderr;
+        says(&text, "inverting for 2 domains");
+        says(&text, &format!("by bfgs, {ranks} ranks x"));
+        says(&text, "gamma [");
+        let at = |word: &str| {
+            text.find(word)
+                .unwrap_or_else(|| panic!("no {word:?} in: {text}"))
+        };
+        let order = [
+            "stopped by",
+            "gamma from 0.5000 to 1.5000",
+            "against the twin",
+            "results in",
+        ];
+        assert!(order.map(at).is_sorted(), "{text}");
+    }
+}
+
+#[test]
+fn a_quiet_check_prints_nothing() {
+    let folder = slab();
+    let arguments = ["gradient", "slab.toml", "--check", "--output", "out"];
+    let said = run(folder.path(), 1, &[&arguments[..], &["-q"]].concat()).succeeds();
+    assert_eq!((said.stdout.as_str(), said.stderr.as_str()), ("", ""));
+    let timings = &report(&folder.path().join("out"))["timings_s"];
+    assert!(timings["check"].as_f64().unwrap() > 0.0, "{timings}");
+    let said = run(
+        folder.path(),
+        1,
+        &[&arguments[..], &["--overwrite"]].concat(),
+    )
+    .succeeds();
+    assert!(said.stdout.contains("one-sided"), "{}", said.stdout);
+}

@@ -47,11 +47,10 @@ fn solve<T: Real>(job: &mut Job, model: &Model, output: &Output) -> Result<Vec<f
     let eikonal = model.eikonal::<T>(job)?;
     job.begin_output(output, model)?;
     let gamma: Vec<T> = model.gamma.iter().map(|g| T::from_f64(*g)).collect();
-    tracing::info!(
-        "solving for {} vertices, {} tetrahedra",
-        model.size[0],
-        model.size[1]
-    );
+    if job.comm.rank() == 0 {
+        let [vertices, tetrahedra] = model.size;
+        tracing::info!("solving for {vertices} vertices, {tetrahedra} tetrahedra");
+    }
     let begun = Instant::now();
     let solution = eikonal.solve(job.comm, &gamma)?;
     job.report.add_time("solve", begun.elapsed());

@@ -192,7 +192,15 @@ fn check(
 fn write(job: &mut Job, output: &Output, model: &Model, gradient: &Gradient) -> Result<()> {
     job.report.result("misfit", gradient.misfit);
     job.report.result("gradient", gradient.gamma.clone());
-    if let Some(check) = &gradient.check {
+    if job.comm.rank() == 0 {
+        let norm = gradient.gamma.iter().map(|g| g * g).sum::<f64>().sqrt();
+        tracing::info!(
+            "misfit {:.6e} ms^2, norm of its gradient {norm:.6e} ms^2",
+            gradient.misfit
+        );
+        tracing::debug!("gradient {:?}", gradient.gamma);
+    }
+    if let Some(check) = gradient.check.as_ref().filter(|_| !job.console.quiet) {
         let mut table = String::from(
             "relative error of finite differences\n       h    one-sided      central\n",
         );

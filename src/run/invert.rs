@@ -96,6 +96,15 @@ fn minimise<T: Real>(
         Some((history, resume)) => (Some(history), resume),
         None => (None, None),
     };
+    if comm.rank() == 0 {
+        let [vertices, tetrahedra] = model.size;
+        tracing::info!(
+            "inverting for {k} domains on {vertices} vertices, {tetrahedra} tetrahedra by {}, {} ranks x {} threads",
+            name(&options.optimizer)?,
+            comm.size(),
+            job.threads
+        );
+    }
     let iterations = options.stop.iterations as u64;
     let mut progress = Progress::start(&job.console, comm.rank(), "inversion", iterations);
     let begun = Instant::now();
@@ -111,7 +120,9 @@ fn minimise<T: Real>(
                     "iteration {}, misfit {:.4e}",
                     record.iteration, record.misfit
                 );
-                tracing::debug!("{detail}, gradient {:.3e}", record.gradient_norm);
+                if comm.rank() == 0 {
+                    tracing::debug!("{detail}, gradient {:.3e}", record.gradient_norm);
+                }
                 progress.set(record.iteration as u64, &detail);
                 match &mut history {
                     Some(history) => history.add(record, checkpoint),
@@ -167,6 +178,14 @@ fn fingerprint(case: &Case) -> Result<String> {
     Ok(sha256::of_bytes(&text))
 }
 
+/// The name of a choice as a configuration has it.
+fn name(choice: &impl serde::Serialize) -> Result<String> {
+    match serde_json::to_value(choice) {
+        Ok(serde_json::Value::String(name)) => Ok(name),
+        other => Err(Error::Bug(format!("not a name: {other:?}"))),
+    }
+}
+
 /// Pairs of domains with common faces, on rank 0.
 fn neighbours(model: &Model) -> Result<Vec<Neighbours>> {
     let Some((root, domains)) = model
@@ -210,26 +229,36 @@ fn write(
         report.result("starts", runs);
         report.result("best_start", best.start);
     }
+    let mut against_twin = String::new();
     if let Some(twin) = &job.case.inversion.twin {
         let pairs = || best.gamma.iter().zip(&twin.gamma);
         let error = pairs().fold(0.0, |m, (g, t)| f64::max(m, (g - t).abs()));
         let log_error = pairs().fold(0.0, |m, (g, t)| f64::max(m, (g / t).ln().abs()));
         report.result("largest_gamma_error", error);
         report.result("largest_log_gamma_error", log_error);
-        tracing::info!("largest error of gamma {error:.2e}, of log gamma {log_error:.2e}");
+        against_twin = format!(
+            "against the twin: largest error of gamma {error:.2e}, of log gamma {log_error:.2e}"
+        );
     }
     let counters = outcome.counters();
     report.count_once("evaluations", counters.evaluations);
     report.count_once("gradient_evaluations", counters.gradient_evaluations);
     report.count_once("jacobian_evaluations", counters.jacobian_evaluations);
-    tracing::info!(
-        "stopped by {} after {} iterations and {} evaluations, misfit {:.4e}",
-        outcome.stop_reason.name(),
-        best.iterations,
-        counters.evaluations,
-        best.misfit
-    );
     if job.comm.rank() == 0 {
+        tracing::info!(
+            "stopped by {} after {} iterations and {} evaluations, misfit {:.4e} ms^2",
+            outcome.stop_reason.name(),
+            best.iterations,
+            counters.evaluations,
+            best.misfit
+        );
+        let least = best.gamma.iter().copied().fold(f64::INFINITY, f64::min);
+        let most = best.gamma.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+        tracing::info!("gamma from {least:.4} to {most:.4}");
+        tracing::debug!("gamma {:?}", best.gamma);
+        if !against_twin.is_empty() {
+            tracing::info!("{against_twin}");
+        }
         summarise(&mut job.report, model, phi);
     }
     result::write(job, output, model, "inversion.h5", phi, |file, root| {

@@ -124,11 +124,13 @@ impl<'c> Job<'c> {
                 None => Ok(()),
             });
         agree(self.comm, written)?;
-        tracing::info!(
-            "results in {} after {:.2} s",
-            self.folder.display(),
-            self.report.elapsed()
-        );
+        if self.comm.rank() == 0 {
+            tracing::info!(
+                "results in {} after {:.2} s",
+                self.folder.display(),
+                self.report.elapsed()
+            );
+        }
         Ok(())
     }
 }
