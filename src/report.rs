@@ -206,6 +206,14 @@ fn peak_rss_bytes() -> u64 {
     1024 * kib.unwrap_or(0)
 }
 
+/// "2026-01-31T12:00:00.123Z" (RFC 3339).
+pub fn utc_milliseconds(time: SystemTime) -> String {
+    let of_second = time
+        .duration_since(UNIX_EPOCH)
+        .map_or(0, |d| d.subsec_millis());
+    format!("{}.{of_second:03}Z", utc(time).trim_end_matches('Z'))
+}
+
 /// "2026-01-31T12:00:00Z" (RFC 3339).
 fn utc(time: SystemTime) -> String {
     let seconds = time.duration_since(UNIX_EPOCH).map_or(0, |d| d.as_secs());
@@ -248,6 +256,8 @@ mod tests {
         ] {
             assert_eq!(utc(UNIX_EPOCH + Duration::from_secs(seconds)), date);
         }
+        let later = UNIX_EPOCH + Duration::from_millis(951_782_400_007);
+        assert_eq!(utc_milliseconds(later), "2000-02-29T00:00:00.007Z");
     }
 
     #[test]

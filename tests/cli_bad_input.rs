@@ -1005,3 +1005,39 @@ fn a_quiet_check_prints_nothing() {
     .succeeds();
     assert!(said.stdout.contains("one-sided"), "{}", said.stdout);
 }
+
+#[test]
+fn log_lines_have_one_shape() {
+    let folder = slab();
+    let path = folder.path();
+    for ranks in ranks() {
+        let base = ["invert", "slab.toml", "--log", "json", "--output", "out"];
+        let failing = ["--overwrite", "--set", "inversion.twin.gamma=[1,2,3]"];
+        let good = run(path, ranks, &[&base[..], &["--overwrite"]].concat()).succeeds();
+        let bad = run(path, ranks, &[&base[..], &failing].concat());
+        assert_eq!(bad.code, 65, "{}", bad.stderr);
+        let lines: Vec<&str> = good.stderr.lines().chain(bad.stderr.lines()).collect();
+        let mut errors = 0;
+        for line in lines.iter().filter(|line| line.starts_with('{')) {
+            let line: serde_json::Value = serde_json::from_str(line).unwrap();
+            let date = line["timestamp"].as_str().unwrap();
+            assert!(date.len() == 24 && date.ends_with('Z'), "{line}");
+            assert!(
+                line["message"].is_string() && line["level"].is_string(),
+                "{line}"
+            );
+            errors += usize::from(line["exit_code"] == 65);
+        }
+        assert_eq!(errors, 1, "{lines:?}");
+        assert!(!bad.stderr.contains("rank 0:"), "{}", bad.stderr);
+        // Seconds to milliseconds in a log for people.
+        let text = run(
+            path,
+            1,
+            &["eikonal", "slab.toml", "--output", "out", "--overwrite"],
+        );
+        let first = text.stderr.split_whitespace().next().unwrap();
+        let (_, decimals) = first.split_once('.').unwrap();
+        assert_eq!(decimals.len(), "000s".len(), "{first}");
+    }
+}
