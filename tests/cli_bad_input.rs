@@ -763,6 +763,21 @@ fn results_are_not_written_over_and_a_dry_run_writes_nothing() {
             run(path, ranks, &arguments).succeeds();
             let before = fs::read(path.join(&out).join(file)).unwrap();
             run(path, ranks, &arguments).fails(2, &[&out, "--overwrite"]);
+            assert!(!plan.stdout.contains("refused"), "{}", plan.stdout);
+            let plan = run(path, ranks, &[&arguments[..], &["--dry-run"]].concat()).succeeds();
+            let refused = format!("refused: {out} holds results");
+            assert!(plan.stdout.contains(&refused), "{}", plan.stdout);
+            for written in names(&path.join(&out)) {
+                let written = format!("{out}/{written}\n");
+                assert!(
+                    plan.stdout.contains(&written),
+                    "{written} in {}",
+                    plan.stdout
+                );
+            }
+            let result = &report(&path.join(&out))["result"];
+            assert_eq!(result["source_vertices"], 1, "{result}");
+            assert!(result.get("sources").is_none(), "{result}");
             assert_eq!(fs::read(path.join(&out).join(file)).unwrap(), before);
             run(path, ranks, &[&arguments[..], &["--overwrite"]].concat()).succeeds();
         }

@@ -26,7 +26,7 @@ pub fn run(args: &RunArgs, comm: &dyn Communicator, console: Console) -> Result<
         Ok(())
     })?;
     if job.dry_run {
-        return plan(&mut job, &["eikonal.h5", "eikonal.xdmf"], 0);
+        return plan(&mut job, &["eikonal.h5", "eikonal.xdmf"], None, 0);
     }
     let output = job.open_output(None)?;
     let model = model::build(&mut job)?;
@@ -87,7 +87,7 @@ pub fn summarise(report: &mut Report, model: &Model, phi: &[f64]) {
     report.result("first_activation_ms", first);
     report.result("last_activation_ms", last);
     report.result("unreached_vertices", unreached);
-    report.result("sources", model.sources.len());
+    report.result("source_vertices", model.sources.len());
     report.result("late_source_vertices", late);
     tracing::info!("activated from {first:.3} to {last:.3} ms");
     if unreached > 0 {
@@ -102,9 +102,14 @@ pub fn summarise(report: &mut Report, model: &Model, phi: &[f64]) {
     }
 }
 
-/// `--dry-run`: sizes, memory and files. `derivatives` is the number of directions whose tangents
-/// are held at once.
-pub fn plan(job: &mut Job, files: &[&str], derivatives: u64) -> Result<()> {
+/// `--dry-run`: sizes, memory and files. `checkpoint` is what the command can resume from,
+/// `derivatives` the number of directions whose tangents are held at once.
+pub fn plan(
+    job: &mut Job,
+    files: &[&str],
+    checkpoint: Option<&str>,
+    derivatives: u64,
+) -> Result<()> {
     let prepared = model::prepare(job)?;
     let mut plan = Plan::default();
     if let Some(prepared) = &prepared {
@@ -126,10 +131,12 @@ pub fn plan(job: &mut Job, files: &[&str], derivatives: u64) -> Result<()> {
     }
     plan.files = files
         .iter()
-        .chain(&["config.toml", "report.json"])
+        .copied()
+        .chain(checkpoint)
+        .chain(["config.toml", "report.json"])
         .map(|name| job.folder.join(name))
         .collect::<Vec<PathBuf>>();
-    agree(job.comm, Ok::<(), Error>(()))?;
+    plan.refused = job.check_output(checkpoint).err().map(|e| e.to_string());
     job.print_plan(&plan)
 }
 

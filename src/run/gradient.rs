@@ -32,7 +32,12 @@ pub fn run(args: &GradientArgs, comm: &dyn Communicator, console: Console) -> Re
     })?;
     if job.dry_run {
         let directions = job.case.domains.known_count().unwrap_or(1) as u64;
-        return plan(&mut job, &["gradient.h5", "gradient.xdmf"], directions);
+        return plan(
+            &mut job,
+            &["gradient.h5", "gradient.xdmf"],
+            None,
+            directions,
+        );
     }
     let output = job.open_output(None)?;
     let mut model = model::build(&mut job)?;
@@ -109,7 +114,10 @@ fn compute<T: Real>(job: &mut Job, model: &mut Model, output: &Output) -> Result
     job.report.add_time("tangent", tangent);
     let check = if options.check {
         let mut f = |gamma: &[f64]| Ok(misfit.evaluate(gamma, Want::Misfit)?.misfit);
-        Some(check(job, &mut f, &gamma, state.misfit, &adjoint)?)
+        let begun = Instant::now();
+        let checked = check(job, &mut f, &gamma, state.misfit, &adjoint)?;
+        job.report.add_time("check", begun.elapsed());
+        Some(checked)
     } else {
         None
     };

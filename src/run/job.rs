@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use super::info;
 use super::model::Model;
-use super::output::{Existing, Output};
+use super::output::{self, Existing, Output};
 use super::plan::Plan;
 use crate::cli::RunArgs;
 use crate::comm::{Communicator, agree, broadcast_json};
@@ -79,6 +79,11 @@ impl<'c> Job<'c> {
     /// results does not start.
     pub fn open_output(&self, checkpoint: Option<&str>) -> Result<Output> {
         Output::open(self.comm, &self.folder, self.existing, checkpoint)
+    }
+
+    /// Whether [`open_output`](Self::open_output) would be refused for what the folder holds.
+    pub fn check_output(&self, checkpoint: Option<&str>) -> Result<()> {
+        output::check(&self.folder, self.existing, checkpoint)
     }
 
     /// Makes the output folder that of this run, once all input is accepted. Collective.
