@@ -776,7 +776,9 @@ fn results_are_not_written_over_and_a_dry_run_writes_nothing() {
                 );
             }
             let result = &report(&path.join(&out))["result"];
-            assert_eq!(result["source_vertices"], 1, "{result}");
+            if command != "gradient" {
+                assert_eq!(result["source_vertices"], 1, "{result}");
+            }
             assert!(result.get("sources").is_none(), "{result}");
             assert_eq!(fs::read(path.join(&out).join(file)).unwrap(), before);
             run(path, ranks, &[&arguments[..], &["--overwrite"]].concat()).succeeds();
@@ -892,7 +894,9 @@ fn contents(folder: &Path) -> Vec<(String, Vec<u8>)> {
 fn a_refused_run_leaves_earlier_results_as_they_were() {
     let folder = slab();
     let path = folder.path();
-    let base = |command| [command, "slab.toml", "-q", "--output", "out"];
+    fn base(command: &str) -> [&str; 5] {
+        [command, "slab.toml", "-q", "--output", "out"]
+    }
     run(path, 1, &base("invert")).succeeds();
     let before = contents(&path.join("out"));
     for ranks in ranks() {
