@@ -1060,3 +1060,22 @@ fn log_lines_have_one_shape() {
         assert_eq!(decimals.len(), "000s".len(), "{first}");
     }
 }
+
+#[test]
+fn a_dry_run_estimates_the_memory_of_a_small_mesh() {
+    let folder = slab();
+    let path = folder.path();
+    for ranks in ranks() {
+        let out = format!("out{ranks}");
+        let arguments = ["eikonal", "slab.toml", "-q", "--output", &out];
+        let plan = run(path, ranks, &[&arguments[..], &["--dry-run"]].concat()).succeeds();
+        let (_, memory) = plan.stdout.split_once("Memory per rank: ").unwrap();
+        let numbers = memory.lines().next().unwrap().replace(" to ", " ");
+        let mebibytes = numbers.split_whitespace().next().unwrap();
+        let estimated = mebibytes.parse::<f64>().unwrap();
+        run(path, ranks, &arguments).succeeds();
+        let measured = report(&path.join(&out))["peak_rss_bytes"].as_f64().unwrap();
+        let ratio = estimated * f64::from(1 << 20) / measured;
+        assert!((0.6..1.7).contains(&ratio), "{ratio}: {memory}");
+    }
+}

@@ -168,7 +168,7 @@ fn memory_per_rank(
     }
     // The process itself with HDF5 alone or under MPI, as measured on a mesh of 840 tetrahedra.
     const ALONE: u64 = 20 << 20;
-    const WITH_MPI: u64 = 26 << 20;
+    const WITH_MPI: u64 = 30 << 20;
     let process = if ranks > 1 { WITH_MPI } else { ALONE };
     // Local mesh (indices, numbers, f64 lengths), solver (indices, lengths, domain, corners).
     let per_tetrahedron = (16 + 4 + 48 + 4) + (16 + 6 * number + 4 + 16 + 5);
