@@ -4,12 +4,16 @@
 
 use std::io::{IsTerminal, Write};
 use std::sync::LazyLock;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 use tracing::level_filters::LevelFilter;
 use tracing_subscriber::fmt::MakeWriter;
-use tracing_subscriber::fmt::time::uptime;
+use tracing_subscriber::fmt::format::Writer;
+use tracing_subscriber::fmt::time::FormatTime;
+
+use crate::error::Error;
+use crate::report::utc_milliseconds;
 
 /// The bars now on the terminal; log lines are written above them.
 static BARS: LazyLock<MultiProgress> = LazyLock::new(MultiProgress::new);
@@ -49,29 +53,61 @@ impl Console {
         };
         let log = tracing_subscriber::fmt()
             .with_max_level(level)
-            .with_timer(uptime())
             .with_target(false)
             .with_writer(AboveBars)
             .with_ansi(std::io::stderr().is_terminal());
         // The log of a process can be set once; a second start keeps the first.
         let _ = if self.json {
-            log.json().try_init()
+            log.json()
+                .flatten_event(true)
+                .with_span_list(false)
+                .with_timer(Date)
+                .try_init()
         } else {
-            log.try_init()
+            log.with_timer(Uptime(Instant::now())).try_init()
         };
     }
 
     /// Shows the one error that ends the run.
-    pub fn show_error(&self, error: &crate::error::Error) {
-        let text = error.to_string();
+    pub fn show_error(&self, error: &Error) {
+        let text = match error {
+            // What all ranks have in common, rank 0 finds: that it was this rank says nothing.
+            Error::Rank {
+                rank: 0, message, ..
+            } => message.clone(),
+            _ => error.to_string(),
+        };
         let line = if self.json {
-            serde_json::json!({ "level": "ERROR", "exit_code": error.exit_code(), "message": text })
-                .to_string()
+            serde_json::json!({
+                "timestamp": utc_milliseconds(SystemTime::now()),
+                "level": "ERROR",
+                "message": text,
+                "exit_code": error.exit_code(),
+            })
+            .to_string()
         } else {
             format!("error: {text}")
         };
         // With standard error closed there is nobody to tell.
         let _ = BARS.suspend(|| writeln!(std::io::stderr(), "{line}"));
+    }
+}
+
+/// Times of log lines as dates, for programs.
+struct Date;
+
+impl FormatTime for Date {
+    fn format_time(&self, w: &mut Writer<'_>) -> std::fmt::Result {
+        write!(w, "{}", utc_milliseconds(SystemTime::now()))
+    }
+}
+
+/// Times of log lines in seconds since the start.
+struct Uptime(Instant);
+
+impl FormatTime for Uptime {
+    fn format_time(&self, w: &mut Writer<'_>) -> std::fmt::Result {
+        write!(w, "{:9.3}s", self.0.elapsed().as_secs_f64())
     }
 }
 

@@ -143,8 +143,11 @@ impl Report {
 }
 
 /// What made a file: names and values that become its root attributes.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Provenance(pub Vec<(String, String)>);
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Provenance {
+    pub texts: Vec<(String, String)>,
+    pub numbers: Vec<(String, u64)>,
+}
 
 impl Provenance {
     /// Provenance of a run of `configuration` (resolved, TOML) with the given input files.
@@ -165,16 +168,14 @@ impl Provenance {
         for path in inputs {
             hashes.push(format!("{}  {}", sha256::of_file(path)?, path.display()));
         }
-        Ok(Self(
-            [
+        Ok(Self {
+            texts: [
                 ("program", "isochrone".to_string()),
                 ("version", VERSION.to_string()),
                 ("commit", COMMIT.to_string()),
                 ("date", utc(SystemTime::now())),
                 ("command_line", arguments.join(" ")),
                 ("configuration", configuration.to_string()),
-                ("ranks", ranks.to_string()),
-                ("threads", threads.to_string()),
                 ("device", "cpu".to_string()),
                 ("simd", simd.to_string()),
                 ("libraries", libraries.join(", ")),
@@ -182,7 +183,10 @@ impl Provenance {
             ]
             .map(|(name, value)| (name.to_string(), value))
             .to_vec(),
-        ))
+            numbers: [("ranks", ranks), ("threads", threads)]
+                .map(|(name, value)| (name.to_string(), value as u64))
+                .to_vec(),
+        })
     }
 }
 
@@ -200,6 +204,14 @@ fn peak_rss_bytes() -> u64 {
     let line = status.lines().find_map(|l| l.strip_prefix("VmHWM:"));
     let kib = line.and_then(|l| l.split_whitespace().next()?.parse::<u64>().ok());
     1024 * kib.unwrap_or(0)
+}
+
+/// "2026-01-31T12:00:00.123Z" (RFC 3339).
+pub fn utc_milliseconds(time: SystemTime) -> String {
+    let of_second = time
+        .duration_since(UNIX_EPOCH)
+        .map_or(0, |d| d.subsec_millis());
+    format!("{}.{of_second:03}Z", utc(time).trim_end_matches('Z'))
 }
 
 /// "2026-01-31T12:00:00Z" (RFC 3339).
@@ -244,6 +256,8 @@ mod tests {
         ] {
             assert_eq!(utc(UNIX_EPOCH + Duration::from_secs(seconds)), date);
         }
+        let later = UNIX_EPOCH + Duration::from_millis(951_782_400_007);
+        assert_eq!(utc_milliseconds(later), "2000-02-29T00:00:00.007Z");
     }
 
     #[test]
@@ -281,13 +295,14 @@ mod tests {
         let libraries = [("HDF5".to_string(), "1.10.8".to_string())];
         let made = Provenance::new(2, 3, "avx2", "[mesh]\n", &libraries, &inputs).unwrap();
         let value = |name: &str| {
-            let mut all = made.0.iter();
+            let mut all = made.texts.iter();
             all.find(|(n, _)| n == name).unwrap().1.clone()
         };
         assert!(value("inputs_sha256").starts_with("ba7816bf"));
         assert_eq!(value("simd"), "avx2");
         assert_eq!(value("libraries"), "HDF5 1.10.8");
         assert_eq!(value("configuration"), "[mesh]\n");
-        assert_eq!((value("ranks"), value("threads")), ("2".into(), "3".into()));
+        let numbers = [("ranks".to_string(), 2), ("threads".to_string(), 3)];
+        assert_eq!(made.numbers, numbers);
     }
 }

@@ -763,6 +763,23 @@ fn results_are_not_written_over_and_a_dry_run_writes_nothing() {
             run(path, ranks, &arguments).succeeds();
             let before = fs::read(path.join(&out).join(file)).unwrap();
             run(path, ranks, &arguments).fails(2, &[&out, "--overwrite"]);
+            assert!(!plan.stdout.contains("refused"), "{}", plan.stdout);
+            let plan = run(path, ranks, &[&arguments[..], &["--dry-run"]].concat()).succeeds();
+            let refused = format!("refused: {out} holds results");
+            assert!(plan.stdout.contains(&refused), "{}", plan.stdout);
+            for written in names(&path.join(&out)) {
+                let written = format!("{out}/{written}\n");
+                assert!(
+                    plan.stdout.contains(&written),
+                    "{written} in {}",
+                    plan.stdout
+                );
+            }
+            let result = &report(&path.join(&out))["result"];
+            if command != "gradient" {
+                assert_eq!(result["source_vertices"], 1, "{result}");
+            }
+            assert!(result.get("sources").is_none(), "{result}");
             assert_eq!(fs::read(path.join(&out).join(file)).unwrap(), before);
             run(path, ranks, &[&arguments[..], &["--overwrite"]].concat()).succeeds();
         }
@@ -865,4 +882,200 @@ fn checkpoints_that_do_not_fit() {
     assert_eq!(fs::read(path.join("out/inversion.h5")).unwrap(), result);
     fs::write(&checkpoint, whole).unwrap();
     resume(1, &[]).succeeds();
+}
+
+/// Content of the files in `folder`.
+fn contents(folder: &Path) -> Vec<(String, Vec<u8>)> {
+    let content = |name: String| (name.clone(), fs::read(folder.join(name)).unwrap());
+    names(folder).into_iter().map(content).collect()
+}
+
+#[test]
+fn a_refused_run_leaves_earlier_results_as_they_were() {
+    let folder = slab();
+    let path = folder.path();
+    fn base(command: &str) -> [&str; 5] {
+        [command, "slab.toml", "-q", "--output", "out"]
+    }
+    run(path, 1, &base("invert")).succeeds();
+    let before = contents(&path.join("out"));
+    for ranks in ranks() {
+        let refused = |command: &str, code: i32, more: &[&str]| {
+            run(path, ranks, &[&base(command)[..], more].concat()).fails(code, &[]);
+            assert_eq!(contents(&path.join("out")), before, "{command} {more:?}");
+        };
+        refused("invert", 65, &["--resume", "--set", "conduction.speed=0.7"]);
+        refused(
+            "eikonal",
+            65,
+            &["--overwrite", "--set", "source.0.vertices=[999999]"],
+        );
+        let twin = "inversion.twin.gamma=[0.5,1.5,2.0]";
+        refused("gradient", 65, &["--overwrite", "--set", twin]);
+        refused(
+            "invert",
+            65,
+            &["--overwrite", "--set", "inversion.initial_gamma=[1,2,3]"],
+        );
+    }
+}
+
+#[test]
+fn overwriting_leaves_no_results_of_another_run() {
+    let folder = slab();
+    let path = folder.path();
+    let base = ["slab.toml", "-q", "--output", "out"];
+    run(path, 1, &[&["invert"], &base[..]].concat()).succeeds();
+    run(
+        path,
+        1,
+        &[&["gradient"], &base[..], &["--overwrite"]].concat(),
+    )
+    .succeeds();
+    let left = names(&path.join("out"));
+    assert_eq!(
+        left,
+        ["config.toml", "gradient.h5", "gradient.xdmf", "report.json"]
+    );
+    // A result that is the input of this run stays.
+    let arguments = [
+        &on_mesh("mesh.file=out/gradient.h5", &SPEED)[..],
+        &["--overwrite"],
+    ]
+    .concat();
+    run(path, 1, &arguments).succeeds();
+    let left = names(&path.join("out"));
+    for name in ["eikonal.h5", "gradient.h5", "gradient.xdmf"] {
+        assert!(left.iter().any(|n| n == name), "{left:?}");
+    }
+}
+
+#[test]
+fn resuming_does_not_write_over_results() {
+    let folder = slab();
+    let path = folder.path();
+    let on = |command, more: &[&str]| {
+        let base = [command, "slab.toml", "-q", "--output", "out"];
+        run(path, 1, &[&base[..], more].concat())
+    };
+    // As a batch system starts it again and again.
+    on("eikonal", &["--resume"]).succeeds();
+    let before = contents(&path.join("out"));
+    for command in ["eikonal", "gradient", "invert"] {
+        on(command, &["--resume"]).fails(2, &["nothing to resume", "--overwrite"]);
+    }
+    assert_eq!(contents(&path.join("out")), before);
+    on("invert", &["--overwrite"]).succeeds();
+    on("invert", &["--resume"]).succeeds();
+}
+
+#[test]
+fn the_log_says_the_result_once() {
+    let folder = slab();
+    let path = folder.path();
+    for ranks in ranks() {
+        let log = |command: &str, more: &[&str]| {
+            let base = [command, "slab.toml", "--overwrite", "--output", "out"];
+            run(path, ranks, &[&base[..], more].concat()).succeeds()
+        };
+        let says = |text: &str, word: &str| {
+            assert_eq!(text.matches(word).count(), 1, "{word:?} in: {text}");
+        };
+        let text = log("eikonal", &["-v"]).stderr;
+        says(&text, "solving for");
+        says(&text, "results in");
+        let text = log("gradient", &["-v"]).stderr;
+        let misfit = report(&path.join("out"))["result"]["misfit"].as_f64();
+        says(
+            &text,
+            &format!("misfit {:.6e} ms^2, norm of its gradient", misfit.unwrap()),
+        );
+        let text = log("invert", &["-v"]).stderr;
+        says(&text, "inverting for 2 domains");
+        says(&text, &format!("by bfgs, {ranks} ranks x"));
+        says(&text, "gamma [");
+        let at = |word: &str| {
+            text.find(word)
+                .unwrap_or_else(|| panic!("no {word:?} in: {text}"))
+        };
+        let order = [
+            "stopped by",
+            "gamma from 0.5000 to 1.5000",
+            "against the twin",
+            "results in",
+        ];
+        assert!(order.map(at).is_sorted(), "{text}");
+    }
+}
+
+#[test]
+fn a_quiet_check_prints_nothing() {
+    let folder = slab();
+    let arguments = ["gradient", "slab.toml", "--check", "--output", "out"];
+    let said = run(folder.path(), 1, &[&arguments[..], &["-q"]].concat()).succeeds();
+    assert_eq!((said.stdout.as_str(), said.stderr.as_str()), ("", ""));
+    let timings = &report(&folder.path().join("out"))["timings_s"];
+    assert!(timings["check"].as_f64().unwrap() > 0.0, "{timings}");
+    let said = run(
+        folder.path(),
+        1,
+        &[&arguments[..], &["--overwrite"]].concat(),
+    )
+    .succeeds();
+    assert!(said.stdout.contains("one-sided"), "{}", said.stdout);
+}
+
+#[test]
+fn log_lines_have_one_shape() {
+    let folder = slab();
+    let path = folder.path();
+    for ranks in ranks() {
+        let base = ["invert", "slab.toml", "--log", "json", "--output", "out"];
+        let failing = ["--overwrite", "--set", "inversion.twin.gamma=[1,2,3]"];
+        let good = run(path, ranks, &[&base[..], &["--overwrite"]].concat()).succeeds();
+        let bad = run(path, ranks, &[&base[..], &failing].concat());
+        assert_eq!(bad.code, 65, "{}", bad.stderr);
+        let lines: Vec<&str> = good.stderr.lines().chain(bad.stderr.lines()).collect();
+        let mut errors = 0;
+        for line in lines.iter().filter(|line| line.starts_with('{')) {
+            let line: serde_json::Value = serde_json::from_str(line).unwrap();
+            let date = line["timestamp"].as_str().unwrap();
+            assert!(date.len() == 24 && date.ends_with('Z'), "{line}");
+            assert!(
+                line["message"].is_string() && line["level"].is_string(),
+                "{line}"
+            );
+            errors += usize::from(line["exit_code"] == 65);
+        }
+        assert_eq!(errors, 1, "{lines:?}");
+        assert!(!bad.stderr.contains("rank 0:"), "{}", bad.stderr);
+        // Seconds to milliseconds in a log for people.
+        let text = run(
+            path,
+            1,
+            &["eikonal", "slab.toml", "--output", "out", "--overwrite"],
+        );
+        let first = text.stderr.split_whitespace().next().unwrap();
+        let (_, decimals) = first.split_once('.').unwrap();
+        assert_eq!(decimals.len(), "000s".len(), "{first}");
+    }
+}
+
+#[test]
+fn a_dry_run_estimates_the_memory_of_a_small_mesh() {
+    let folder = slab();
+    let path = folder.path();
+    for ranks in ranks() {
+        let out = format!("out{ranks}");
+        let arguments = ["eikonal", "slab.toml", "-q", "--output", &out];
+        let plan = run(path, ranks, &[&arguments[..], &["--dry-run"]].concat()).succeeds();
+        let (_, memory) = plan.stdout.split_once("Memory per rank: ").unwrap();
+        let numbers = memory.lines().next().unwrap().replace(" to ", " ");
+        let mebibytes = numbers.split_whitespace().next().unwrap();
+        let estimated = mebibytes.parse::<f64>().unwrap();
+        run(path, ranks, &arguments).succeeds();
+        let measured = report(&path.join(&out))["peak_rss_bytes"].as_f64().unwrap();
+        let ratio = estimated * f64::from(1 << 20) / measured;
+        assert!((0.6..1.7).contains(&ratio), "{ratio}: {memory}");
+    }
 }

@@ -69,6 +69,7 @@ fn write(path: &Path) -> isochrone::error::Result<()> {
         ("configuration".into(), configuration),
         ("command_line".into(), "a\0b".into()),
     ])?;
+    file.number("/", "ranks", 2u64)?;
     file.finish()
 }
 
@@ -259,4 +260,29 @@ fn other_programs_read_them() {
     std::fs::write(&xdmf, wrong).unwrap();
     let (code, text) = check();
     assert_eq!(code, Some(1), "{text}");
+}
+
+#[test]
+fn attributes_in_h5py_are_what_the_readme_says() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("eikonal.h5");
+    write(&path).unwrap();
+    let script = r#"
+import sys, h5py
+with h5py.File(sys.argv[1]) as f:
+    phi = f["/fields/activation_time"].attrs
+    assert phi["unit"].decode() == "ms" and phi["on"].decode() == "points", dict(phi)
+    assert f["/gradient/tensor"].attrs["unit"].decode() == "ms⁴/mm²"
+    assert f["/gradient/gamma"].attrs["mode"] == "adjoint"
+    assert f.attrs["version"] == "0.1.0"
+    assert f.attrs["ranks"] + 1 == 3
+"#;
+    let python = |arguments: &[&str]| Command::new("python3").args(arguments).output();
+    if !python(&["-c", "import h5py"]).is_ok_and(|o| o.status.success()) {
+        eprintln!("SKIPPED: no python3 with h5py");
+        return;
+    }
+    let output = python(&["-c", script, path.to_str().unwrap()]).unwrap();
+    let errors = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{errors}");
 }

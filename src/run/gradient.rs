@@ -32,13 +32,18 @@ pub fn run(args: &GradientArgs, comm: &dyn Communicator, console: Console) -> Re
     })?;
     if job.dry_run {
         let directions = job.case.domains.known_count().unwrap_or(1) as u64;
-        return plan(&mut job, &["gradient.h5", "gradient.xdmf"], directions);
+        return plan(
+            &mut job,
+            &["gradient.h5", "gradient.xdmf"],
+            None,
+            directions,
+        );
     }
-    let output = job.open_output()?;
+    let output = job.open_output(None)?;
     let mut model = model::build(&mut job)?;
     let gradient = match job.case.eikonal.precision {
-        Precision::F32 => compute::<f32>(&mut job, &mut model)?,
-        Precision::F64 => compute::<f64>(&mut job, &mut model)?,
+        Precision::F32 => compute::<f32>(&mut job, &mut model, &output)?,
+        Precision::F64 => compute::<f64>(&mut job, &mut model, &output)?,
     };
     write(&mut job, &output, &model, &gradient)?;
     job.finish(&output)
@@ -63,10 +68,11 @@ struct Check {
     error: Vec<[f64; 2]>,
 }
 
-fn compute<T: Real>(job: &mut Job, model: &mut Model) -> Result<Gradient> {
+fn compute<T: Real>(job: &mut Job, model: &mut Model, output: &Output) -> Result<Gradient> {
     let comm = job.comm;
     let eikonal = model.eikonal::<T>(job)?;
     let observations = observations(job, model, &eikonal)?;
+    job.begin_output(output, model)?;
     let mode = job.case.inversion.gradient;
     let (gamma, k) = (model.gamma.clone(), model.gamma.len());
     let mut misfit = EikonalMisfit::new(comm, &eikonal, observations, mode, k);
@@ -108,7 +114,10 @@ fn compute<T: Real>(job: &mut Job, model: &mut Model) -> Result<Gradient> {
     job.report.add_time("tangent", tangent);
     let check = if options.check {
         let mut f = |gamma: &[f64]| Ok(misfit.evaluate(gamma, Want::Misfit)?.misfit);
-        Some(check(job, &mut f, &gamma, state.misfit, &adjoint)?)
+        let begun = Instant::now();
+        let checked = check(job, &mut f, &gamma, state.misfit, &adjoint)?;
+        job.report.add_time("check", begun.elapsed());
+        Some(checked)
     } else {
         None
     };
@@ -191,7 +200,15 @@ fn check(
 fn write(job: &mut Job, output: &Output, model: &Model, gradient: &Gradient) -> Result<()> {
     job.report.result("misfit", gradient.misfit);
     job.report.result("gradient", gradient.gamma.clone());
-    if let Some(check) = &gradient.check {
+    if job.comm.rank() == 0 {
+        let norm = gradient.gamma.iter().map(|g| g * g).sum::<f64>().sqrt();
+        tracing::info!(
+            "misfit {:.6e} ms^2, norm of its gradient {norm:.6e} ms^2",
+            gradient.misfit
+        );
+        tracing::debug!("gradient {:?}", gradient.gamma);
+    }
+    if let Some(check) = gradient.check.as_ref().filter(|_| !job.console.quiet) {
         let mut table = String::from(
             "relative error of finite differences\n       h    one-sided      central\n",
         );

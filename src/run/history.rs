@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Serialize};
 
-use super::output::Output;
+use super::output::{CHECKPOINT, Output};
 use crate::error::{Error, Result};
 use crate::inversion::coordinator::{Checkpoint, Resume};
 use crate::inversion::optimizer::IterationRecord;
@@ -18,7 +18,7 @@ use crate::sha256;
 pub const HISTORY: &str = "inversion_history.jsonl";
 
 /// The optimiser's state.
-const CHECKPOINT: &str = "inversion_checkpoint.json";
+
 
 /// A crash loses at most the iterations of this long.
 const CHECKPOINT_EVERY: Duration = Duration::from_secs(2);

@@ -9,7 +9,7 @@ use super::history::{self, Fingerprint, HISTORY, History};
 use super::job::Job;
 use super::misfit::observations;
 use super::model::{self, Model, Root, expand_gamma};
-use super::output::Output;
+use super::output::{CHECKPOINT, Output};
 use super::result;
 use super::signals::StopRequests;
 use crate::cli::RunArgs;
@@ -17,7 +17,7 @@ use crate::comm::{Communicator, agree};
 use crate::config::Case;
 use crate::eikonal::options::Precision;
 use crate::error::{Error, Result};
-use crate::inversion::coordinator::{Callbacks, Outcome, Settings, coordinate};
+use crate::inversion::coordinator::{Callbacks, Outcome, Resume, Settings, coordinate};
 use crate::inversion::eikonal_misfit::EikonalMisfit;
 use crate::inversion::regularisation::Neighbours;
 use crate::io::{Centre, ResultFile};
@@ -37,10 +37,10 @@ pub fn run(args: &RunArgs, comm: &dyn Communicator, console: Console) -> Result<
     if job.dry_run {
         let directions = job.case.domains.known_count().unwrap_or(1) as u64;
         let files = ["inversion.h5", "inversion.xdmf", HISTORY];
-        return plan(&mut job, &files, directions);
+        return plan(&mut job, &files, Some(CHECKPOINT), directions);
     }
     let stop = agree(comm, StopRequests::listen(job.case.run.max_minutes))?;
-    let output = job.open_output()?;
+    let output = job.open_output(Some(CHECKPOINT))?;
     let mut model = model::build(&mut job)?;
     let (outcome, phi) = match job.case.eikonal.precision {
         Precision::F32 => minimise::<f32>(&mut job, &mut model, &output, &stop)?,
@@ -82,15 +82,30 @@ fn minimise<T: Real>(
     let settings = agree(comm, Settings::new(&options, neighbours))?;
     let mut misfit = EikonalMisfit::new(comm, &eikonal, observations, options.gradient, k);
 
-    let started = if comm.rank() == 0 {
-        start_history(job, model, output).map(Some)
+    let kept = if comm.rank() == 0 {
+        kept(job, model, output).map(Some)
     } else {
         Ok(None)
     };
-    let (mut history, resume) = match agree(comm, started)? {
+    let kept = agree(comm, kept)?;
+    job.begin_output(output, model)?;
+    let started = kept.map(|(case, resume)| {
+        let history = History::start(output, case, resume.as_ref())?;
+        Ok((history, resume))
+    });
+    let (mut history, resume) = match agree(comm, started.transpose())? {
         Some((history, resume)) => (Some(history), resume),
         None => (None, None),
     };
+    if comm.rank() == 0 {
+        let [vertices, tetrahedra] = model.size;
+        tracing::info!(
+            "inverting for {k} domains on {vertices} vertices, {tetrahedra} tetrahedra by {}, {} ranks x {} threads",
+            name(&options.optimizer)?,
+            comm.size(),
+            job.threads
+        );
+    }
     let iterations = options.stop.iterations as u64;
     let mut progress = Progress::start(&job.console, comm.rank(), "inversion", iterations);
     let begun = Instant::now();
@@ -106,7 +121,9 @@ fn minimise<T: Real>(
                     "iteration {}, misfit {:.4e}",
                     record.iteration, record.misfit
                 );
-                tracing::debug!("{detail}, gradient {:.3e}", record.gradient_norm);
+                if comm.rank() == 0 {
+                    tracing::debug!("{detail}, gradient {:.3e}", record.gradient_norm);
+                }
                 progress.set(record.iteration as u64, &detail);
                 match &mut history {
                     Some(history) => history.add(record, checkpoint),
@@ -152,11 +169,8 @@ fn report_unseen(job: &mut Job, outcome: &Outcome, unseen: Vec<usize>) {
     job.report.result("unseen_domains", unseen);
 }
 
-fn start_history(
-    job: &Job,
-    model: &Model,
-    output: &Output,
-) -> Result<(History, Option<crate::inversion::coordinator::Resume>)> {
+/// The fingerprint of the case, and what an interrupted run of it left.
+fn kept(job: &Job, model: &Model, output: &Output) -> Result<(Fingerprint, Option<Resume>)> {
     let inputs = model.root.as_ref().map_or(&[][..], |root| &root.inputs);
     let now = fingerprint(&job.case, inputs)?;
     let resume = if job.resume {
@@ -172,8 +186,7 @@ fn start_history(
         None if job.resume => tracing::info!("nothing to resume from, starting"),
         None => {}
     }
-    let history = History::start(output, now, resume.as_ref())?;
-    Ok((history, resume))
+    Ok((now, resume))
 }
 
 /// All that a resumed run must have in common with the first.
@@ -196,6 +209,14 @@ fn fingerprint(case: &Case, inputs: &[PathBuf]) -> Result<Fingerprint> {
         case: sha256::of_bytes(&text),
         inputs,
     })
+}
+
+/// The name of a choice as a configuration has it.
+fn name(choice: &impl serde::Serialize) -> Result<String> {
+    match serde_json::to_value(choice) {
+        Ok(serde_json::Value::String(name)) => Ok(name),
+        other => Err(Error::Bug(format!("not a name: {other:?}"))),
+    }
 }
 
 /// Pairs of domains with common faces, on rank 0.
@@ -241,26 +262,36 @@ fn write(
         report.result("starts", runs);
         report.result("best_start", best.start);
     }
+    let mut against_twin = String::new();
     if let Some(twin) = &job.case.inversion.twin {
         let pairs = || best.gamma.iter().zip(&twin.gamma);
         let error = pairs().fold(0.0, |m, (g, t)| f64::max(m, (g - t).abs()));
         let log_error = pairs().fold(0.0, |m, (g, t)| f64::max(m, (g / t).ln().abs()));
         report.result("largest_gamma_error", error);
         report.result("largest_log_gamma_error", log_error);
-        tracing::info!("largest error of gamma {error:.2e}, of log gamma {log_error:.2e}");
+        against_twin = format!(
+            "against the twin: largest error of gamma {error:.2e}, of log gamma {log_error:.2e}"
+        );
     }
     let counters = outcome.counters();
     report.count_once("evaluations", counters.evaluations);
     report.count_once("gradient_evaluations", counters.gradient_evaluations);
     report.count_once("jacobian_evaluations", counters.jacobian_evaluations);
-    tracing::info!(
-        "stopped by {} after {} iterations and {} evaluations, misfit {:.4e}",
-        outcome.stop_reason.name(),
-        best.iterations,
-        counters.evaluations,
-        best.misfit
-    );
     if job.comm.rank() == 0 {
+        tracing::info!(
+            "stopped by {} after {} iterations and {} evaluations, misfit {:.4e} ms^2",
+            outcome.stop_reason.name(),
+            best.iterations,
+            counters.evaluations,
+            best.misfit
+        );
+        let least = best.gamma.iter().copied().fold(f64::INFINITY, f64::min);
+        let most = best.gamma.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+        tracing::info!("gamma from {least:.4} to {most:.4}");
+        tracing::debug!("gamma {:?}", best.gamma);
+        if !against_twin.is_empty() {
+            tracing::info!("{against_twin}");
+        }
         summarise(&mut job.report, model, phi);
     }
     result::write(job, output, model, "inversion.h5", phi, |file, root| {

@@ -3,7 +3,8 @@
 use std::path::{Path, PathBuf};
 
 use super::info;
-use super::output::{Existing, Output};
+use super::model::Model;
+use super::output::{self, Existing, Output};
 use super::plan::Plan;
 use crate::cli::RunArgs;
 use crate::comm::{Communicator, agree, broadcast_json};
@@ -73,10 +74,22 @@ impl<'c> Job<'c> {
         })
     }
 
-    /// Makes the output folder ready. Collective; before the first long step, so that a run that
-    /// could not write its results does not start.
-    pub fn open_output(&self) -> Result<Output> {
-        Output::open(self.comm, &self.folder, self.existing, self.case.to_toml())
+    /// Finds out whether the output folder can be written to; `checkpoint` is what the command can
+    /// resume from. Collective; before the first long step, so that a run that could not write its
+    /// results does not start.
+    pub fn open_output(&self, checkpoint: Option<&str>) -> Result<Output> {
+        Output::open(self.comm, &self.folder, self.existing, checkpoint)
+    }
+
+    /// Whether [`open_output`](Self::open_output) would be refused for what the folder holds.
+    pub fn check_output(&self, checkpoint: Option<&str>) -> Result<()> {
+        output::check(&self.folder, self.existing, checkpoint)
+    }
+
+    /// Makes the output folder that of this run, once all input is accepted. Collective.
+    pub fn begin_output(&self, output: &Output, model: &Model) -> Result<()> {
+        let inputs = model.root.as_ref().map_or(&[][..], |root| &root.inputs);
+        output.begin(self.comm, self.case.to_toml(), inputs)
     }
 
     /// Prints what would run, on rank 0.
@@ -96,7 +109,7 @@ impl<'c> Job<'c> {
                 inputs,
             )
         } else {
-            Ok(Provenance(Vec::new()))
+            Ok(Provenance::default())
         };
         agree(self.comm, made)
     }
@@ -116,11 +129,13 @@ impl<'c> Job<'c> {
                 None => Ok(()),
             });
         agree(self.comm, written)?;
-        tracing::info!(
-            "results in {} after {:.2} s",
-            self.folder.display(),
-            self.report.elapsed()
-        );
+        if self.comm.rank() == 0 {
+            tracing::info!(
+                "results in {} after {:.2} s",
+                self.folder.display(),
+                self.report.elapsed()
+            );
+        }
         Ok(())
     }
 }

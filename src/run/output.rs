@@ -2,7 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::atomic_file::write_atomic;
+use super::history::HISTORY;
+use crate::atomic_file::{Partial, write_atomic};
 use crate::comm::{Communicator, agree};
 use crate::error::{Error, Result};
 
@@ -18,21 +19,72 @@ pub enum Existing {
 #[derive(Debug, Clone)]
 pub struct Output {
     folder: PathBuf,
+    existing: Existing,
+}
+
+/// All that commands leave in their folders, apart from `config.toml`.
+const RESULTS: [&str; 11] = [
+    "report.json",
+    "eikonal.h5",
+    "eikonal.xdmf",
+    "gradient.h5",
+    "gradient.xdmf",
+    "inversion.h5",
+    "inversion.xdmf",
+    HISTORY,
+    CHECKPOINT,
+    "fk.h5",
+    "fk.xdmf",
+];
+
+/// What an inversion resumes from.
+pub const CHECKPOINT: &str = "inversion_checkpoint.json";
+
+/// Whether a run may write to `folder`; changes nothing there. `checkpoint` is the file from which
+/// the command can resume.
+///
+/// # Errors
+/// [`Error::Usage`]: it holds results that were not asked to be written over, or nothing to resume.
+pub fn check(folder: &Path, existing: Existing, checkpoint: Option<&str>) -> Result<()> {
+    let is_there = |name: &str| folder.join(name).exists();
+    let results = || RESULTS.into_iter().filter(|name| is_there(name));
+    match existing {
+        Existing::Overwrite => Ok(()),
+        Existing::Refuse if results().next().is_some() => Err(Error::Usage {
+            problem: format!("{} holds results", folder.display()),
+            remedy: "choose another --output, or give --overwrite or --resume".into(),
+        }),
+        Existing::Refuse => Ok(()),
+        Existing::Resume => {
+            let kept = checkpoint.is_some_and(is_there);
+            // A run that ended before its first checkpoint leaves an empty history.
+            let begun = |name: &&str| checkpoint.is_some() && *name == HISTORY;
+            if kept || results().all(|name| begun(&name)) {
+                return Ok(());
+            }
+            Err(Error::Usage {
+                problem: format!("{} holds results, but nothing to resume", folder.display()),
+                remedy: "choose another --output, or give --overwrite".into(),
+            })
+        }
+    }
 }
 
 impl Output {
-    /// Makes `folder` ready and writes the resolved configuration into it, on rank 0. Collective.
+    /// Makes `folder` and finds out, on rank 0, whether it may be written to; what is there stays
+    /// as it is until [`begin`](Self::begin). Collective.
     pub fn open(
         comm: &dyn Communicator,
         folder: &Path,
         existing: Existing,
-        configuration: &str,
+        checkpoint: Option<&str>,
     ) -> Result<Self> {
         let output = Self {
             folder: folder.to_owned(),
+            existing,
         };
         let opened = if comm.rank() == 0 {
-            output.prepare(existing, configuration)
+            check(folder, existing, checkpoint).and_then(|()| output.prepare())
         } else {
             Ok(())
         };
@@ -40,41 +92,59 @@ impl Output {
         Ok(output)
     }
 
-    fn prepare(&self, existing: Existing, configuration: &str) -> Result<()> {
+    fn prepare(&self) -> Result<()> {
         std::fs::create_dir_all(&self.folder)
             .map_err(|e| Error::io(&self.folder, "create the folder", &e))?;
-        if existing == Existing::Refuse && self.holds_results()? {
-            return Err(Error::Usage {
-                problem: format!("{} holds results", self.folder.display()),
-                remedy: "choose another --output, or give --overwrite or --resume".into(),
-            });
-        }
-        if existing == Existing::Overwrite {
-            // The old report must not stand beside the results of a run that fails.
-            let report = self.path("report.json");
-            match std::fs::remove_file(&report) {
+        // Dropped unfinished, it leaves nothing.
+        Partial::create(&self.path("config.toml")).map(|_| ())
+    }
+
+    /// Writes the resolved configuration, on rank 0, once all input is accepted; where old results
+    /// are to be written over, removes them before, so that none stands beside those of another
+    /// run. Results among the `inputs` stay. Collective.
+    pub fn begin(
+        &self,
+        comm: &dyn Communicator,
+        configuration: &str,
+        inputs: &[PathBuf],
+    ) -> Result<()> {
+        let begun = if comm.rank() != 0 {
+            Ok(())
+        } else if self.existing == Existing::Overwrite {
+            self.remove_results(inputs)
+                .and_then(|()| self.write("config.toml", configuration.as_bytes()))
+        } else {
+            self.write("config.toml", configuration.as_bytes())
+        };
+        agree(comm, begun)
+    }
+
+    fn remove_results(&self, inputs: &[PathBuf]) -> Result<()> {
+        let inputs: Vec<PathBuf> = inputs
+            .iter()
+            .filter_map(|p| p.canonicalize().ok())
+            .collect();
+        // An XDMF file belongs to the HDF5 file beside it.
+        let is_input = |path: &Path| {
+            let data = path.with_extension("h5").canonicalize();
+            [path.canonicalize(), data]
+                .into_iter()
+                .flatten()
+                .any(|path| inputs.contains(&path))
+        };
+        for name in RESULTS {
+            let path = self.path(name);
+            if is_input(&path) {
+                continue;
+            }
+            match std::fs::remove_file(&path) {
                 Err(e) if e.kind() != std::io::ErrorKind::NotFound => {
-                    return Err(Error::io(&report, "remove", &e));
+                    return Err(Error::io(&path, "remove", &e));
                 }
                 _ => {}
             }
         }
-        self.write("config.toml", configuration.as_bytes())
-    }
-
-    fn holds_results(&self) -> Result<bool> {
-        let failed = |e: std::io::Error| Error::io(&self.folder, "list", &e);
-        for entry in std::fs::read_dir(&self.folder).map_err(failed)? {
-            let name = entry.map_err(failed)?.file_name();
-            let name = name.to_string_lossy();
-            let result = name == "report.json"
-                || name == "inversion_history.jsonl"
-                || (name.ends_with(".h5") && !name.starts_with('.'));
-            if result {
-                return Ok(true);
-            }
-        }
-        Ok(false)
+        Ok(())
     }
 
     /// Path of the file `name`.
@@ -97,20 +167,23 @@ mod tests {
     fn results_are_not_written_over_unasked() {
         let folder = tempfile::tempdir().unwrap();
         let dir = folder.path().join("a/b");
-        let open = |existing| Output::open(&Solo, &dir, existing, "x = 1\n");
+        let open = |existing| Output::open(&Solo, &dir, existing, None);
         let output = open(Existing::Refuse).unwrap();
-        assert_eq!(
-            std::fs::read_to_string(output.path("config.toml")).unwrap(),
-            "x = 1\n"
-        );
+        assert_eq!(std::fs::read_dir(&dir).unwrap().count(), 0);
+        output.begin(&Solo, "x = 1\n", &[]).unwrap();
+        let configuration = || std::fs::read_to_string(output.path("config.toml")).unwrap();
+        assert_eq!(configuration(), "x = 1\n");
         // A run that failed before its results leaves a folder that can be used again.
         assert!(open(Existing::Refuse).is_ok());
         output.write("report.json", b"{}").unwrap();
         assert_eq!(open(Existing::Refuse).unwrap_err().exit_code(), 2);
-        assert!(open(Existing::Resume).is_ok());
+        let over = open(Existing::Overwrite).unwrap();
+        // Until all input is accepted, nothing changes.
         assert!(output.path("report.json").exists());
-        assert!(open(Existing::Overwrite).is_ok());
+        assert_eq!(configuration(), "x = 1\n");
+        over.begin(&Solo, "x = 2\n", &[]).unwrap();
         assert!(!output.path("report.json").exists());
+        assert_eq!(configuration(), "x = 2\n");
         output.write("eikonal.h5", b"").unwrap();
         assert_eq!(open(Existing::Refuse).unwrap_err().exit_code(), 2);
         let left = std::fs::read_dir(&dir).unwrap().count();
@@ -118,13 +191,56 @@ mod tests {
     }
 
     #[test]
+    fn overwriting_removes_results_of_all_commands_but_inputs() {
+        let folder = tempfile::tempdir().unwrap();
+        let dir = folder.path();
+        let output = Output::open(&Solo, dir, Existing::Overwrite, None).unwrap();
+        for name in RESULTS.into_iter().chain(["mine.h5", "notes.txt"]) {
+            output.write(name, b"").unwrap();
+        }
+        // The same file by another name.
+        let input = dir.join(".").join("inversion.h5");
+        output.begin(&Solo, "", &[input]).unwrap();
+        let mut left: Vec<_> = std::fs::read_dir(dir)
+            .unwrap()
+            .map(|e| e.unwrap().file_name().into_string().unwrap())
+            .collect();
+        left.sort();
+        let expected = [
+            "config.toml",
+            "inversion.h5",
+            "inversion.xdmf",
+            "mine.h5",
+            "notes.txt",
+        ];
+        assert_eq!(left, expected);
+    }
+
+    #[test]
+    fn resuming_is_not_overwriting() {
+        let folder = tempfile::tempdir().unwrap();
+        let dir = folder.path();
+        let code = |checkpoint| {
+            check(dir, Existing::Resume, checkpoint).map_or_else(|e| e.exit_code(), |()| 0)
+        };
+        let put = |name: &str| std::fs::write(dir.join(name), "").unwrap();
+        assert_eq!([code(None), code(Some(CHECKPOINT))], [0, 0], "empty");
+        put(HISTORY);
+        assert_eq!([code(None), code(Some(CHECKPOINT))], [2, 0], "begun");
+        put("eikonal.h5");
+        assert_eq!([code(None), code(Some(CHECKPOINT))], [2, 2], "another's");
+        put(CHECKPOINT);
+        assert_eq!([code(None), code(Some(CHECKPOINT))], [2, 0], "its own");
+    }
+
+    #[test]
     fn a_folder_that_cannot_be_made_is_an_io_error() {
         let file = tempfile::NamedTempFile::new().unwrap();
         let inside = file.path().join("out");
-        let error = Output::open(&Solo, &inside, Existing::Refuse, "").unwrap_err();
+        let error = Output::open(&Solo, &inside, Existing::Refuse, None).unwrap_err();
         assert_eq!(error.exit_code(), 74);
         let gone = Path::new("/proc/nowhere/out");
-        let error = Output::open(&Solo, gone, Existing::Refuse, "").unwrap_err();
+        let error = Output::open(&Solo, gone, Existing::Refuse, None).unwrap_err();
         assert_eq!(error.exit_code(), 74);
     }
 }

@@ -11,6 +11,8 @@ pub struct Plan {
     /// Estimated peak memory of each rank, bytes.
     pub memory_per_rank: Vec<u64>,
     pub files: Vec<PathBuf>,
+    /// Why the run would be refused.
+    pub refused: Option<String>,
 }
 
 impl Plan {
@@ -55,6 +57,9 @@ impl fmt::Display for Plan {
                 writeln!(f, "  {}", file.display())?;
             }
         }
+        if let Some(reason) = &self.refused {
+            writeln!(f, "It would be refused: {reason}")?;
+        }
         Ok(())
     }
 }
@@ -95,6 +100,13 @@ mod tests {
             "{text}"
         );
         assert!(text.contains("  out/eikonal.h5\n"), "{text}");
+        assert!(!text.contains("refused"), "{text}");
+        plan.refused = Some("out holds results".into());
+        let text = plan.to_string();
+        assert!(
+            text.ends_with("It would be refused: out holds results\n"),
+            "{text}"
+        );
         assert_eq!(bytes(1023), "1023 B");
     }
 }

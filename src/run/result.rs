@@ -27,7 +27,10 @@ pub fn write(
         file.mesh(&root.mesh)?;
         file.field("/fields/activation_time", Centre::Vertices, 1, phi, "ms")?;
         add(&mut file, root)?;
-        file.provenance(&provenance.0)?;
+        file.provenance(&provenance.texts)?;
+        for (name, number) in &provenance.numbers {
+            file.number("/", name, *number)?;
+        }
         file.finish()
     };
     agree(job.comm, model.root.as_ref().map_or(Ok(()), write))?;
