@@ -44,13 +44,12 @@ const KINDS: [(&str, &[&str]); 3] = [
 /// The keys of `mesh.generate` are those of its kind.
 pub(super) fn check_generator(assignments: &[Assignment]) -> Result<()> {
     let keys = || {
-        let inside = assignments.iter().filter_map(|a| match &a.path[..] {
+        assignments.iter().filter_map(|a| match &a.path[..] {
             [mesh, generate, key, ..] if mesh == "mesh" && generate == "generate" => {
                 Some((a, key.as_str()))
             }
             _ => None,
-        });
-        inside
+        })
     };
     let Some((kind_of, kind)) = keys().find_map(|(a, key)| match &a.value {
         Value::Text(kind) if key == "kind" => Some((a, kind.as_str())),

@@ -378,6 +378,18 @@ fn domains_without_measurements_stay_where_they_are() {
 }
 
 #[test]
+fn the_first_gamma_is_recorded_as_given() {
+    // exp(log 3) is 3.0000000000000004.
+    let mut objective = LeastSquares::new(1, |gamma| {
+        let r = DVector::from_vec(vec![gamma[0] - 2.0]);
+        (r, DMatrix::from_row_slice(1, 1, &[1.0]))
+    });
+    let case = Case::new(Optimizer::Bfgs, InitialHessian::Identity, 5);
+    let (states, _) = case.run(&mut objective, &[3.0], None);
+    assert_eq!(states[0].point.gamma, [3.0]);
+}
+
+#[test]
 fn stop_reasons_have_the_names_of_the_contract() {
     for reason in [
         StopReason::Misfit,
