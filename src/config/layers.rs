@@ -131,11 +131,11 @@ impl<'s> Layers<'s> {
         let section = self.schema.sections.iter().any(|s| s.name == key);
         if !section && !key.contains("__") {
             let sections = self.schema.sections.iter();
-            let rests = sections.filter_map(|s| {
+            let meant = sections.rev().find_map(|s| {
                 let rest = key.strip_prefix(s.name)?.strip_prefix('_')?;
                 Some(format!("ISOCHRONE_{}__{}", s.name, rest).to_ascii_uppercase())
             });
-            return match rests.last() {
+            return match meant {
                 Some(meant) => Err(Error::Config {
                     origin: "environment".into(),
                     key: name.into(),

@@ -17,9 +17,6 @@ use crate::sha256;
 /// One JSON object per iteration.
 pub const HISTORY: &str = "inversion_history.jsonl";
 
-/// The optimiser's state.
-
-
 /// A crash loses at most the iterations of this long.
 const CHECKPOINT_EVERY: Duration = Duration::from_secs(2);
 
