@@ -570,7 +570,7 @@ fn measured_times_that_do_not_fit() {
             "measured.h5",
             "infinite",
             65,
-            ["measurement 0", "NaN"],
+            ["measured times", "no finite value"],
             false,
         ),
         (
