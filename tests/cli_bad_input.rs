@@ -627,7 +627,7 @@ fn measured_times_that_do_not_fit() {
             "measured.h5",
             "broken",
             65,
-            ["/broken", "0.5"],
+            ["dataset broken", "floats"],
             false,
         ),
         (
