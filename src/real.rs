@@ -70,3 +70,85 @@ macro_rules! float {
 }
 float!(f32);
 float!(f64);
+
+/// Floating point of the hardware, as the cell models need it.
+pub trait Float: Real {
+    /// 1.5·2ᵐ, m the bits of the fraction: x + MAGIC has the integer nearest to x in its lowest bits.
+    const MAGIC: f64;
+
+    /// Far below the rounding of 1 and far above denormals, which are slow on many machines.
+    const TINY: f64;
+
+    /// a·b + c, rounded once.
+    fn fused(a: Self, b: Self, c: Self) -> Self;
+
+    /// self·2ⁿ for `magic_n` = MAGIC + n; nothing guards against overflow.
+    fn times_power_of_two(self, magic_n: Self) -> Self;
+}
+
+impl Float for f32 {
+    const MAGIC: f64 = 12_582_912.0;
+    const TINY: f64 = 1e-30;
+    #[inline(always)]
+    fn fused(a: f32, b: f32, c: f32) -> f32 {
+        a.mul_add(b, c)
+    }
+    // Shifts and additions of integers exist at every SIMD level, unlike conversions.
+    #[inline(always)]
+    fn times_power_of_two(self, magic_n: f32) -> f32 {
+        f32::from_bits(self.to_bits().wrapping_add(magic_n.to_bits() << 23))
+    }
+}
+
+impl Float for f64 {
+    const MAGIC: f64 = 6_755_399_441_055_744.0;
+    const TINY: f64 = 1e-290;
+    #[inline(always)]
+    fn fused(a: f64, b: f64, c: f64) -> f64 {
+        a.mul_add(b, c)
+    }
+    #[inline(always)]
+    fn times_power_of_two(self, magic_n: f64) -> f64 {
+        f64::from_bits(self.to_bits().wrapping_add(magic_n.to_bits() << 52))
+    }
+}
+
+/// How a kernel computes a·b + c: rounded once where the SIMD level has the instruction, twice
+/// where it has not. All arithmetic of a level is the same everywhere, to the last bit.
+pub trait Arithmetic: Copy + Send + Sync + 'static {
+    /// a·b + c.
+    fn mul_add<T: Float>(a: T, b: T, c: T) -> T;
+
+    /// c − a·b.
+    fn neg_mul_add<T: Float>(a: T, b: T, c: T) -> T;
+}
+
+/// One rounding: AVX2 and AVX-512, CUDA.
+#[derive(Debug, Clone, Copy)]
+pub struct Fused;
+
+/// Two roundings: the baseline.
+#[derive(Debug, Clone, Copy)]
+pub struct Separate;
+
+impl Arithmetic for Fused {
+    #[inline(always)]
+    fn mul_add<T: Float>(a: T, b: T, c: T) -> T {
+        T::fused(a, b, c)
+    }
+    #[inline(always)]
+    fn neg_mul_add<T: Float>(a: T, b: T, c: T) -> T {
+        T::fused(-a, b, c)
+    }
+}
+
+impl Arithmetic for Separate {
+    #[inline(always)]
+    fn mul_add<T: Float>(a: T, b: T, c: T) -> T {
+        a * b + c
+    }
+    #[inline(always)]
+    fn neg_mul_add<T: Float>(a: T, b: T, c: T) -> T {
+        c - a * b
+    }
+}

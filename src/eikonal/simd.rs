@@ -1,61 +1,9 @@
 //! The block kernels compiled for each SIMD level, chosen once at run time.
 
-use std::sync::OnceLock;
-
 use super::block::Block;
 use super::screen::Screen;
 use crate::real::Real;
-
-/// Instruction sets that the kernels are compiled for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum SimdLevel {
-    Avx512,
-    Avx2,
-    Baseline,
-}
-
-impl SimdLevel {
-    /// Name in the report.
-    pub fn name(self) -> &'static str {
-        match self {
-            SimdLevel::Avx512 => "avx512",
-            SimdLevel::Avx2 => "avx2",
-            SimdLevel::Baseline => "baseline",
-        }
-    }
-
-    /// Best level of this machine; `ISOCHRONE_SIMD` = avx512, avx2 or baseline lowers it.
-    pub fn detect() -> Self {
-        static LEVEL: OnceLock<SimdLevel> = OnceLock::new();
-        *LEVEL.get_or_init(|| {
-            let best = Self::best();
-            match std::env::var("ISOCHRONE_SIMD").as_deref() {
-                Ok("baseline") => SimdLevel::Baseline,
-                Ok("avx2") if best != SimdLevel::Baseline => SimdLevel::Avx2,
-                _ => best,
-            }
-        })
-    }
-
-    #[cfg(target_arch = "x86_64")]
-    fn best() -> Self {
-        if is_x86_feature_detected!("avx512f")
-            && is_x86_feature_detected!("avx512vl")
-            && is_x86_feature_detected!("avx512dq")
-        {
-            SimdLevel::Avx512
-        } else if is_x86_feature_detected!("avx2") {
-            SimdLevel::Avx2
-        } else {
-            SimdLevel::Baseline
-        }
-    }
-
-    #[cfg(not(target_arch = "x86_64"))]
-    fn best() -> Self {
-        SimdLevel::Baseline
-    }
-}
+use crate::simd::SimdLevel;
 
 /// Asks for `list[i]` to be in the cache soon; it will be read in another pass.
 #[inline(always)]
