@@ -10,6 +10,9 @@
 //! | φ̇_v = Σ λ_i φ̇_i − ½ (s/γ) γ̇ | [`eikonal::tangent`] |
 //! | φ̄_i += λ_i φ̄_v, γ̄ −= ½ (s/γ) φ̄_v | [`eikonal::adjoint`] |
 //! | df/dM = −N (Σ φ̄ e eᵀ/(2 s γ)) N | [`eikonal::tensor_sensitivity`] |
+//! | ∂u/∂t = ∇·(D∇u) − J_ion + I_stim: the step of a row, the wave over a tile | [`monodomain::sweep`] |
+//! | ∇·(D∇u) on a grid | [`monodomain::stencil`] |
+//! | J_fi, J_so, J_si, v̇, ẇ of Fenton and Karma | [`ionic::fenton_karma`] |
 //! | f(γ) = Σ w (φ* − Hφ(γ))² | [`inversion::misfit`] |
 //! | α Σ (log γ_k)² + β Σ A_kl (log γ_k − log γ_l)² | [`inversion::regularisation`] |
 //! | BFGS, L-BFGS, steepest descent, Gauss–Newton, Levenberg–Marquardt | [`inversion::optimizer`] |
@@ -24,12 +27,16 @@ pub mod error;
 pub mod exact_sum;
 pub mod inversion;
 pub mod io;
+pub mod ionic;
 pub mod mesh;
+pub mod monodomain;
+pub mod numbered_list;
 pub mod partition;
 pub mod progress;
 pub mod real;
 pub mod report;
 pub mod run;
 pub mod sha256;
+pub mod simd;
 pub mod tensor;
 pub mod units;

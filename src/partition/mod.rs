@@ -9,7 +9,9 @@ mod graph;
 pub mod local_mesh;
 mod parts;
 
+pub use cut::{Wish, cut};
 pub use domains::{DomainContact, check_domains, domain_contacts, material_domains, tag_domains};
+pub use graph::Graph;
 pub use parts::vertex_parts;
 
 /// Unit cube of n³ cells, each cut in six tetrahedra around its diagonal (Kuhn).

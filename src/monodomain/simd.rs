@@ -1,0 +1,222 @@
+//! The kernels compiled for each SIMD level.
+//!
+//! Plain Rust, vectorised by the compiler. AVX2 and AVX-512 round a·b + c once, the baseline twice;
+//! within a level all cells see the same operations, wherever they lie.
+
+use std::ops::Range;
+
+use super::activation::Upstrokes;
+use super::kernel;
+use super::layout::{LANES, Layout};
+use super::stencil::{Diffuse, Row, Stencil};
+use super::sweep::{Block, advance};
+use super::tile::Tile;
+use crate::ionic::Kinetics;
+#[cfg(target_arch = "x86_64")]
+use crate::real::Fused;
+use crate::real::{Float, Separate};
+use crate::simd::SimdLevel;
+
+/// [`advance`] at a level that this machine has.
+pub fn advance_at<T: Float, K: Kinetics<T, G>, const G: usize>(
+    level: SimdLevel,
+    tile: &mut Tile<T, G>,
+    kinetics: &[K],
+    block: &Block,
+) {
+    match level {
+        #[cfg(target_arch = "x86_64")]
+        SimdLevel::Avx512 => advance::<Avx512, T, K, G>(tile, kinetics, block),
+        #[cfg(target_arch = "x86_64")]
+        SimdLevel::Avx2 => advance::<Avx2, T, K, G>(tile, kinetics, block),
+        _ => advance::<Baseline, T, K, G>(tile, kinetics, block),
+    }
+}
+
+/// The kernels of one level.
+pub trait Kernels {
+    /// [`kernel::react`]; `kinetics` is copied, as constants behind a reference would become gathers.
+    fn react<T: Float, K: Kinetics<T, G>, D: Diffuse<T, N>, const G: usize, const N: usize>(
+        kinetics: &K,
+        diffuse: &D,
+        cells: Range<usize>,
+        u: &[T],
+        new: &mut [T],
+        gates: &mut [&mut [T]; G],
+    );
+
+    /// [`kernel::react_mixed`].
+    fn react_mixed<T: Float, K: Kinetics<T, G>, const G: usize>(
+        kinetics: &[K],
+        region: &[u8],
+        u: &[T],
+        new: &mut [T],
+        gates: [&mut [T]; G],
+        diffusion: &[T],
+    );
+
+    /// [`Stencil::diffuse`].
+    fn diffuse<T: Float>(
+        stencil: &Stencil<T>,
+        layout: &Layout,
+        u: &[T],
+        row: &Row,
+        columns: (isize, isize),
+        out: &mut [T],
+    );
+
+    /// [`Upstrokes::observe`].
+    fn observe<T: Float>(
+        upstrokes: &mut Upstrokes,
+        first: usize,
+        old: &[T],
+        new: &[T],
+        time: f64,
+        dt: f64,
+    );
+}
+
+/// A level: its name, its arithmetic, its instructions, and the cells of a block for f32 and f64.
+/// Short loops are unrolled by the compiler before it would vectorise them: where models are short
+/// (one gate), and in stencils, blocks have [`LANES`] cells. The branches are decided at compile
+/// time.
+macro_rules! level {
+    ($level:ident, $arithmetic:ty, [$($features:literal)?], $short:literal, $long:literal) => {
+        enum $level {}
+
+        impl Kernels for $level {
+            #[inline(always)]
+            fn react<T: Float, K: Kinetics<T, G>, D: Diffuse<T, N>, const G: usize, const N: usize>(
+                kinetics: &K,
+                diffuse: &D,
+                cells: Range<usize>,
+                u: &[T],
+                new: &mut [T],
+                gates: &mut [&mut [T]; G],
+            ) {
+                $(#[target_feature(enable = $features)])?
+                #[inline(never)]
+                fn compiled<T: Float, K: Kinetics<T, G>, D: Diffuse<T, N>, const G: usize, const N: usize>(
+                    kinetics: &K,
+                    diffuse: &D,
+                    cells: Range<usize>,
+                    u: &[T],
+                    new: &mut [T],
+                    gates: &mut [&mut [T]; G],
+                ) {
+                    let kinetics = *kinetics;
+                    if G < 2 {
+                        kernel::react::<$arithmetic, T, K, D, LANES, G, N>(
+                            kinetics, diffuse, cells, u, new, gates,
+                        );
+                    } else if size_of::<T>() == 4 {
+                        kernel::react::<$arithmetic, T, K, D, $short, G, N>(
+                            kinetics, diffuse, cells, u, new, gates,
+                        );
+                    } else {
+                        kernel::react::<$arithmetic, T, K, D, $long, G, N>(
+                            kinetics, diffuse, cells, u, new, gates,
+                        );
+                    }
+                }
+                // SAFETY: levels come from `SimdLevel::detect`, which found the instructions.
+                #[allow(unused_unsafe)]
+                unsafe {
+                    compiled(kinetics, diffuse, cells, u, new, gates);
+                }
+            }
+
+            #[inline(always)]
+            fn react_mixed<T: Float, K: Kinetics<T, G>, const G: usize>(
+                kinetics: &[K],
+                region: &[u8],
+                u: &[T],
+                new: &mut [T],
+                gates: [&mut [T]; G],
+                diffusion: &[T],
+            ) {
+                $(#[target_feature(enable = $features)])?
+                #[inline(never)]
+                fn compiled<T: Float, K: Kinetics<T, G>, const G: usize>(
+                    kinetics: &[K],
+                    region: &[u8],
+                    u: &[T],
+                    new: &mut [T],
+                    gates: [&mut [T]; G],
+                    diffusion: &[T],
+                ) {
+                    kernel::react_mixed::<$arithmetic, T, K, G>(
+                        kinetics, region, u, new, gates, diffusion,
+                    );
+                }
+                // SAFETY: as above.
+                #[allow(unused_unsafe)]
+                unsafe {
+                    compiled(kinetics, region, u, new, gates, diffusion);
+                }
+            }
+
+            #[inline(always)]
+            fn diffuse<T: Float>(
+                stencil: &Stencil<T>,
+                layout: &Layout,
+                u: &[T],
+                row: &Row,
+                columns: (isize, isize),
+                out: &mut [T],
+            ) {
+                $(#[target_feature(enable = $features)])?
+                #[inline(never)]
+                fn compiled<T: Float>(
+                    stencil: &Stencil<T>,
+                    layout: &Layout,
+                    u: &[T],
+                    row: &Row,
+                    columns: (isize, isize),
+                    out: &mut [T],
+                ) {
+                    stencil.diffuse::<$arithmetic, LANES>(layout, u, row, columns, out);
+                }
+                // SAFETY: as above.
+                #[allow(unused_unsafe)]
+                unsafe {
+                    compiled(stencil, layout, u, row, columns, out);
+                }
+            }
+
+            #[inline(always)]
+            fn observe<T: Float>(
+                upstrokes: &mut Upstrokes,
+                first: usize,
+                old: &[T],
+                new: &[T],
+                time: f64,
+                dt: f64,
+            ) {
+                $(#[target_feature(enable = $features)])?
+                #[inline(never)]
+                fn compiled<T: Float>(
+                    upstrokes: &mut Upstrokes,
+                    first: usize,
+                    old: &[T],
+                    new: &[T],
+                    time: f64,
+                    dt: f64,
+                ) {
+                    upstrokes.observe(first, old, new, time, dt);
+                }
+                // SAFETY: as above.
+                #[allow(unused_unsafe)]
+                unsafe {
+                    compiled(upstrokes, first, old, new, time, dt);
+                }
+            }
+        }
+    };
+}
+
+#[cfg(target_arch = "x86_64")]
+level!(Avx512, Fused, ["avx512f,avx512vl,avx512dq,fma"], 16, 8);
+#[cfg(target_arch = "x86_64")]
+level!(Avx2, Fused, ["avx2,fma"], 8, 8);
+level!(Baseline, Separate, [], 8, 8);
