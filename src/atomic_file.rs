@@ -80,6 +80,11 @@ impl Partial {
         &self.beside
     }
 
+    /// Changes the final name to another one of the same folder.
+    pub fn rename(&mut self, path: &Path) {
+        self.path = path.to_owned();
+    }
+
     /// Waits until the content is on the disk and gives it its name.
     ///
     /// # Errors

@@ -6,10 +6,29 @@ use hdf5::types::{FixedUnicode, VarLenUnicode};
 use hdf5::{File, H5Type, Location};
 
 use super::xdmf::{self, Centre, Grid, NumberType};
+use super::xdmf_cells::{Cells, Frames};
 use crate::atomic_file::Partial;
 use crate::error::{Error, Result};
 use crate::mesh::TetMesh;
 use crate::mesh::formats::{self, write_error};
+use crate::monodomain::grid;
+
+/// A number that a field of cells consists of.
+pub trait CellValue: H5Type {
+    const NUMBER: NumberType;
+}
+
+impl CellValue for f32 {
+    const NUMBER: NumberType = NumberType::F32;
+}
+
+impl CellValue for f64 {
+    const NUMBER: NumberType = NumberType::F64;
+}
+
+impl CellValue for u32 {
+    const NUMBER: NumberType = NumberType::U32;
+}
 
 /// A result file being written: `NAME.h5.partial` until [`ResultFile::finish`]; dropped before, it
 /// leaves nothing.
@@ -19,7 +38,14 @@ pub struct ResultFile {
     // Closed before `partial` removes it.
     file: Option<File>,
     partial: Partial,
-    grid: Option<Grid>,
+    on: Shown,
+}
+
+/// What the XDMF file shows.
+enum Shown {
+    Nothing,
+    Mesh(Grid),
+    Cells(Cells),
 }
 
 impl ResultFile {
@@ -34,13 +60,18 @@ impl ResultFile {
         Ok(Self {
             file: Some(file),
             partial,
-            grid: None,
+            on: Shown::Nothing,
         })
     }
 
     /// The final name.
     pub fn path(&self) -> &Path {
         self.partial.path()
+    }
+
+    /// Changes the final name, in the same folder.
+    pub(super) fn rename(&mut self, path: &Path) {
+        self.partial.rename(path);
     }
 
     /// Writes `/mesh`, without further fields that the mesh may carry: a result holds its own. Once,
@@ -63,7 +94,7 @@ impl ResultFile {
                 grid.add(&dataset, centre, components, number);
             }
         }
-        self.grid = Some(grid);
+        self.on = Shown::Mesh(grid);
         Ok(())
     }
 
@@ -78,16 +109,16 @@ impl ResultFile {
         unit: &str,
     ) -> Result<()> {
         let entities = values.len() / components.max(1);
-        let Some(grid) = self
-            .grid
-            .as_mut()
-            .filter(|g| g.entities(centre) == entities)
-        else {
-            return Err(Error::Bug(format!(
-                "{dataset}: {entities} values do not fit the mesh in the file"
-            )));
-        };
-        grid.add(dataset, centre, components, NumberType::F64);
+        match &mut self.on {
+            Shown::Mesh(grid) if grid.entities(centre) == entities => {
+                grid.add(dataset, centre, components, NumberType::F64);
+            }
+            _ => {
+                return Err(Error::Bug(format!(
+                    "{dataset}: {entities} values do not fit the mesh in the file"
+                )));
+            }
+        }
         let shape = [entities, components];
         self.dataset(
             dataset,
@@ -97,6 +128,28 @@ impl ResultFile {
         )?;
         // Tells a reader of the mesh what the values lie on.
         self.short_text(dataset, "on", centre.name())
+    }
+
+    /// Makes it a file of cells, with frames of them where there are some. Once, before any
+    /// [`cell_field`](Self::cell_field).
+    pub fn cells(&mut self, grid: &grid::Grid, frames: Option<Frames>) {
+        self.on = Shown::Cells(Cells::new(grid, frames));
+    }
+
+    /// Writes one value per cell to `dataset` ("/fk/u"), in the shape of the grid, and shows it in
+    /// the XDMF file.
+    pub fn cell_field<T: CellValue>(
+        &mut self,
+        dataset: &str,
+        values: &[T],
+        unit: &str,
+    ) -> Result<()> {
+        let Shown::Cells(cells) = &mut self.on else {
+            return Err(Error::Bug(format!("{dataset}: the file has no cells")));
+        };
+        cells.add(dataset, T::NUMBER);
+        let shape = cells.file_shape().to_vec();
+        self.dataset(dataset, &shape, values, unit)
     }
 
     /// Writes an array of `shape` to `dataset` ("/gradient/gamma"), making the groups above it;
@@ -116,13 +169,7 @@ impl ResultFile {
         }
         let failed = |e| write_error(self.path(), &e);
         let file = self.file()?;
-        let mut end = 0;
-        while let Some(next) = dataset[end + 1..].find('/') {
-            end += 1 + next;
-            if !file.link_exists(&dataset[..end]) {
-                file.create_group(&dataset[..end]).map_err(failed)?;
-            }
-        }
+        self.groups_above(dataset)?;
         let created = file
             .new_dataset::<T>()
             .shape(shape)
@@ -132,6 +179,20 @@ impl ResultFile {
             created.write_raw(values).map_err(failed)?;
         }
         self.short_text(dataset, "unit", unit)
+    }
+
+    /// Makes the groups above `dataset` that are not there.
+    pub(super) fn groups_above(&self, dataset: &str) -> Result<()> {
+        let file = self.file()?;
+        let mut end = 0;
+        while let Some(next) = dataset[end + 1..].find('/') {
+            end += 1 + next;
+            if !file.link_exists(&dataset[..end]) {
+                file.create_group(&dataset[..end])
+                    .map_err(|e| write_error(self.path(), &e))?;
+            }
+        }
+        Ok(())
     }
 
     /// Writes a text attribute of `object` ("/" for the file, or a group or dataset in it).
@@ -160,25 +221,34 @@ impl ResultFile {
     /// Completes the file, with the XDMF file beside if it holds a mesh.
     pub fn finish(mut self) -> Result<()> {
         if let Some(file) = self.file.take() {
-            file.close().map_err(|e| write_error(self.path(), &e))?;
+            // Closing alone does not say when a chunk that waited in memory was not written.
+            let closed = file.flush().and_then(|()| file.close());
+            closed.map_err(|e| write_error(self.path(), &e))?;
         }
         // Both are on the disk before either has its name.
-        let xdmf = match &self.grid {
-            Some(grid) => Some(xdmf::write(self.path(), grid)?),
+        let name = self.path().file_name().unwrap_or_default();
+        let name = name.to_string_lossy();
+        let xml = match &self.on {
+            Shown::Mesh(grid) => Some(grid.xml(&name)),
+            Shown::Cells(cells) => Some(cells.xml(&name)),
+            Shown::Nothing => None,
+        };
+        let xdmf = match xml {
+            Some(xml) => Some(xdmf::write(self.path(), &xml)?),
             None => None,
         };
         self.partial.complete()?;
         xdmf.map_or(Ok(()), Partial::complete)
     }
 
-    fn file(&self) -> Result<&File> {
+    pub(super) fn file(&self) -> Result<&File> {
         let closed = || Error::Bug("result file used after its end".into());
         self.file.as_ref().ok_or_else(closed)
     }
 
     /// Text that reading a mesh depends on: of fixed length, since HDF5 keeps texts of variable
     /// length in a heap without checksums and may crash where that is damaged.
-    fn short_text(&self, dataset: &str, name: &str, text: &str) -> Result<()> {
+    pub(super) fn short_text(&self, dataset: &str, name: &str, text: &str) -> Result<()> {
         match text.parse::<FixedUnicode<32>>() {
             Ok(fixed) => self.attribute(dataset, name, &fixed),
             Err(_) => self.text(dataset, name, text),

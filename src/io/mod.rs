@@ -1,9 +1,24 @@
-//! Result files, and datasets given as input.
+//! Result files, recordings and checkpoints, and datasets given as input.
 
+mod checkpoint;
 mod dataset;
+mod fingerprint;
 mod hdf5;
+mod hdf5_chunks;
+mod numbered;
+mod recording;
+mod segments;
+mod series;
+mod voxel_file;
 mod xdmf;
+mod xdmf_cells;
 
+pub use checkpoint::{Checkpoint, CheckpointWriter, PREFIX as CHECKPOINT_PREFIX, Stored, latest};
 pub use dataset::{read_f64, read_integers, read_matrix, read_rows, read_vertices};
-pub use hdf5::ResultFile;
-pub use xdmf::Centre;
+pub use fingerprint::Fingerprint;
+pub use hdf5::{CellValue, ResultFile};
+pub use recording::{Layout, Recording};
+pub use segments::{PREFIX as SEGMENT_PREFIX, Segments};
+pub use voxel_file::{read_voxels, write_voxels};
+pub use xdmf::{Centre, NumberType};
+pub use xdmf_cells::Frames;

@@ -38,14 +38,16 @@ impl Centre {
 /// Type of numbers in a dataset.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum NumberType {
+    F32,
     F64,
     I32,
     U32,
 }
 
 impl NumberType {
-    fn xdmf(self) -> &'static str {
+    pub(super) fn xdmf(self) -> &'static str {
         match self {
+            NumberType::F32 => r#"NumberType="Float" Precision="4""#,
             NumberType::F64 => r#"NumberType="Float" Precision="8""#,
             NumberType::I32 => r#"NumberType="Int" Precision="4""#,
             NumberType::U32 => r#"NumberType="UInt" Precision="4""#,
@@ -98,7 +100,7 @@ impl Grid {
     }
 
     /// The XML, for arrays in the file `hdf5_name` of the same folder.
-    fn xml(&self, hdf5_name: &str) -> String {
+    pub(super) fn xml(&self, hdf5_name: &str) -> String {
         let (n, m) = (self.vertices, self.tetrahedra);
         let item = |number: NumberType, dimensions: &str, dataset: &str| {
             format!(
@@ -149,7 +151,7 @@ impl Grid {
 }
 
 /// Writes what will be `NAME.xdmf` beside the HDF5 file `NAME.h5`.
-pub(super) fn write(hdf5: &Path, grid: &Grid) -> Result<Partial> {
+pub(super) fn write(hdf5: &Path, xml: &str) -> Result<Partial> {
     let name = hdf5.file_name().unwrap_or_default().to_string_lossy();
     if name.contains(':') {
         // XDMF separates file and dataset by a colon.
@@ -161,5 +163,5 @@ pub(super) fn write(hdf5: &Path, grid: &Grid) -> Result<Partial> {
             remedy: "choose another name".into(),
         });
     }
-    write_beside(&hdf5.with_extension("xdmf"), grid.xml(&name).as_bytes())
+    write_beside(&hdf5.with_extension("xdmf"), xml.as_bytes())
 }

@@ -85,8 +85,11 @@ pub fn write_error(path: &Path, e: &hdf5::Error) -> Error {
 
 /// A new HDF5 file with the layout of HDF5 1.10, whose metadata carry checksums: the library then
 /// notices damage, where it may crash on damaged metadata of older layouts.
+///
+/// Not locked: a child process would inherit the lock and keep it after the file is closed, and not
+/// every cluster's file system has locks. Nobody else writes to a file under its name while partial.
 pub fn create_file(path: &Path) -> hdf5::Result<File> {
-    (File::with_options().with_fapl(|access| access.libver_v110())).create(path)
+    (File::with_options().with_fapl(|access| access.libver_v110().file_locking(false))).create(path)
 }
 
 /// Reads `/mesh` and `/fields` of an open file; `path` names it in errors.

@@ -96,6 +96,12 @@ impl<'a> Source<'a> {
         }
     }
 
+    /// That the file holds what it claims, in numbers.
+    pub fn is_filled(&self) -> Result<()> {
+        let numbers = self.shape.iter().try_fold(1usize, |n, m| n.checked_mul(*m));
+        self.holds(numbers.unwrap_or(usize::MAX))
+    }
+
     /// Refuses to allocate for numbers that the file cannot hold.
     fn holds(&self, numbers: usize) -> Result<()> {
         if !self.is_number() {
