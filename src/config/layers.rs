@@ -10,7 +10,7 @@ use figment::{Figment, Metadata, Profile, Provider};
 use serde::{Deserialize, Serialize};
 
 use super::reader::Reader;
-use super::schema::{Alternatives, Schema, below, pattern};
+use super::schema::{Alternatives, Schema, below};
 use super::value::{Value, parse, parse_argument};
 use crate::error::{Error, Result};
 
@@ -43,6 +43,8 @@ impl std::fmt::Display for Origin {
 #[derive(Debug, Clone)]
 pub struct Assignment {
     pub path: Vec<String>,
+    /// The key of the schema, `source.#.time`.
+    pub(super) pattern: String,
     pub value: Value,
     pub origin: Origin,
     pub(super) layer: usize,
@@ -86,7 +88,7 @@ impl<'s> Layers<'s> {
                 Error::Bug(format!("defaults of [{}]: {}", section.name, e.problem))
             })?;
             if value != Value::Table(Vec::new()) {
-                let at = vec![section.name.to_string()];
+                let at = section.name.split('.').map(str::to_string).collect();
                 layers.add(at, &value, &|_| Origin::Default, Path::new(""))?;
             }
         }
@@ -128,7 +130,7 @@ impl<'s> Layers<'s> {
             return Ok(());
         };
         let key = key.to_ascii_lowercase();
-        let section = self.schema.sections.iter().any(|s| s.name == key);
+        let section = self.schema.tables().contains(&key.as_str());
         if !section && !key.contains("__") {
             let sections = self.schema.sections.iter();
             let meant = sections.rev().find_map(|s| {
@@ -195,7 +197,8 @@ impl<'s> Layers<'s> {
         let schema = self.schema;
         self.merged.retain(|old| {
             let same_branch = new.path.starts_with(&old.path) || old.path.starts_with(&new.path);
-            let displaced = old.layer < new.layer && rivals(schema, &old.path, &new.path);
+            let displaced = old.layer < new.layer
+                && rivals(schema, (&old.path, &old.pattern), (&new.path, &new.pattern));
             !same_branch && !displaced
         });
         self.merged.push(new);
@@ -208,18 +211,20 @@ impl<'s> Layers<'s> {
         self.check_required()?;
         let order: Vec<String> = self.schema.keys().map(|(full, _)| full).collect();
         let mut merged = self.merged;
+        let sections = self.schema.tables();
         merged.sort_by_cached_key(|a| {
-            let full = pattern(&a.path);
+            let full = &a.pattern;
             let place = order
                 .iter()
-                .position(|k| *k == full || below(k, &full).is_some());
+                .position(|k| k == full || below(k, full).is_some());
             let numbers: Vec<usize> = a.path.iter().filter_map(|n| n.parse().ok()).collect();
-            let section = self
-                .schema
-                .sections
-                .iter()
-                .position(|s| s.name == a.path[0]);
-            (section, numbers, place)
+            let section = sections.iter().position(|name| *name == a.path[0]);
+            // Lists come after the other keys of their table, one after the other.
+            let list = full.split_once(".#").and_then(|(list, _)| {
+                let items = format!("{list}.#");
+                order.iter().position(|k| k.starts_with(&items))
+            });
+            (section, list, numbers, place)
         });
         Ok(merged)
     }
@@ -231,7 +236,8 @@ impl<'s> Layers<'s> {
         for a in &self.merged {
             let inside = a.path.len() > depth
                 || (a.path.len() == depth && a.value == Value::Table(Vec::new()));
-            if inside && pattern(&a.path[..depth]) == of && !found.contains(&&a.path[..depth]) {
+            let within = a.pattern == of || below(&a.pattern, of).is_some();
+            if inside && within && !found.contains(&&a.path[..depth]) {
                 found.push(&a.path[..depth]);
             }
         }
@@ -286,7 +292,7 @@ impl<'s> Layers<'s> {
                     .filter_map(|group| {
                         let mut inside = self.merged.iter();
                         inside.find(|a| {
-                            a.path.starts_with(table) && in_group(section, group, &a.path)
+                            a.path.starts_with(table) && in_group(section, group, &a.pattern)
                         })
                     })
                     .collect();
@@ -327,10 +333,10 @@ impl<'s> Layers<'s> {
             for table in self.tables(parent) {
                 let mut wanted = table.to_vec();
                 wanted.push(name.to_string());
-                let settled = self
-                    .merged
-                    .iter()
-                    .any(|a| a.path.starts_with(&wanted) || rivals(self.schema, &wanted, &a.path));
+                let settled = self.merged.iter().any(|a| {
+                    a.path.starts_with(&wanted)
+                        || rivals(self.schema, (&wanted, &full), (&a.path, &a.pattern))
+                });
                 if !settled {
                     return Err(Error::Config {
                         origin: self.origin_in(table),
@@ -376,27 +382,32 @@ fn parent_pattern(section: &str, alternatives: &Alternatives) -> Option<String> 
     full.rsplit_once('.').map(|(parent, _)| parent.to_string())
 }
 
-fn in_group(section: &str, group: &[&str], path: &[String]) -> bool {
-    let given = pattern(path);
-    group.iter().any(|key| {
-        let full = format!("{section}.{key}");
-        given == full || below(&given, &full).is_some()
+fn in_group(section: &str, group: &[&str], pattern: &str) -> bool {
+    let inside = below(pattern, section);
+    inside.is_some_and(|inside| {
+        let mut keys = group.iter();
+        keys.any(|key| inside == *key || below(inside, key).is_some())
     })
 }
 
-/// Whether the two paths choose differently among the alternatives of one table.
-fn rivals(schema: &Schema, old: &[String], new: &[String]) -> bool {
+/// Whether two paths (each with its pattern) choose differently among the alternatives of one table.
+fn rivals(schema: &Schema, old: (&[String], &str), new: (&[String], &str)) -> bool {
+    if old.0[0] != new.0[0] {
+        return false;
+    }
     all_alternatives(schema).any(|(section, alternatives)| {
-        let Some(parent) = parent_pattern(section, alternatives) else {
-            return false;
-        };
-        let depth = parent.split('.').count();
-        let group = |path: &[String]| {
+        let group = |pattern: &str| {
             let mut groups = alternatives.groups.iter();
-            groups.position(|group| in_group(section, group, path))
+            groups.position(|group| in_group(section, group, pattern))
         };
-        match (group(old), group(new)) {
-            (Some(a), Some(b)) => a != b && old[..depth] == new[..depth],
+        match (group(old.1), group(new.1)) {
+            (Some(a), Some(b)) if a != b => {
+                let parent = parent_pattern(section, alternatives);
+                parent.is_some_and(|parent| {
+                    let depth = parent.split('.').count();
+                    old.0[..depth] == new.0[..depth]
+                })
+            }
             _ => false,
         }
     })

@@ -3,13 +3,15 @@
 //! A section is one file here with its keys, its struct and its checks, and one line in
 //! [`SECTIONS`] and in [`Case`].
 
+mod checkpoint;
 mod conduction;
 mod domains;
 mod eikonal;
+mod fk;
+mod fk_keys;
 mod gradient;
 mod inversion;
 mod layers;
-mod list;
 mod mesh;
 mod reader;
 mod run;
@@ -28,7 +30,7 @@ pub use domains::{Division, Domains};
 pub use gradient::GradientOptions;
 pub use layers::Origin;
 pub use mesh::{MeshInput, MeshOrigin};
-pub use run::{DeviceChoice, RunOptions};
+pub use run::{DeviceChoice, RunOptions, SimdChoice};
 pub use show::documentation;
 pub use source::{Place, Source, Sphere};
 
@@ -36,6 +38,7 @@ use crate::comm::{Communicator, agree, broadcast_json};
 use crate::eikonal::options::EikonalOptions;
 use crate::error::{Error, Result};
 use crate::inversion::options::InversionOptions;
+use crate::monodomain::options::{CheckpointOptions, FkOptions, GridOptions};
 use layers::{Assignment, Layers, extract};
 use schema::{Kind, Schema, Section};
 
@@ -48,6 +51,15 @@ const SECTIONS: &[&Section] = &[
     &eikonal::SECTION,
     &gradient::SECTION,
     &inversion::SECTION,
+    &fk_keys::FK,
+    &fk_keys::PARAMETER_REGION,
+    &fk_keys::PARAMETER_CELLS,
+    &fk_keys::HOLE,
+    &fk_keys::STIMULUS,
+    &fk_keys::STIMULUS_CELLS,
+    &fk_keys::RESTITUTION_CELLS,
+    &fk_keys::RECORD,
+    &checkpoint::SECTION,
     &run::SECTION,
 ];
 
@@ -80,18 +92,20 @@ pub struct Merged {
     assignments: Vec<Assignment>,
 }
 
-/// A validated case. Lengths and coordinates are in `mesh.unit`; times in ms.
+/// A validated case. Lengths and coordinates are in `mesh.unit`, those of `[fk]` in mm; times in ms.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Case {
     mesh: Option<MeshInput>,
     #[serde(default)]
     pub conduction: Conduction,
     pub domains: Domains,
-    #[serde(default, deserialize_with = "list::numbered")]
+    #[serde(default, deserialize_with = "crate::numbered_list::numbered")]
     source: Vec<Source>,
     pub eikonal: EikonalOptions,
     pub inversion: InversionOptions,
     pub gradient: GradientOptions,
+    fk: FkOptions,
+    pub checkpoint: CheckpointOptions,
     pub run: RunOptions,
     /// Where each value came from.
     #[serde(skip)]
@@ -124,6 +138,31 @@ impl Origins {
             Some((parent, _)) => self.of(parent),
             None => NOT_GIVEN,
         }
+    }
+
+    /// The error that `key`, which is not given, is needed.
+    pub fn missing(
+        &self,
+        key: &str,
+        problem: impl Into<String>,
+        remedy: impl Into<String>,
+    ) -> Error {
+        Error::Config {
+            origin: NOT_GIVEN.into(),
+            key: key.to_string(),
+            problem: problem.into(),
+            remedy: remedy.into(),
+        }
+    }
+
+    /// Whether a layer over the defaults says anything at or below `key`.
+    pub fn given(&self, key: &str) -> bool {
+        let default = Origin::Default.to_string();
+        let mut here = self
+            .0
+            .iter()
+            .filter(|(k, _)| *k == key || schema::below(k, key).is_some());
+        here.any(|(_, origin)| *origin != default)
     }
 
     /// The error that `key` has `problem`, mended by `remedy`.
@@ -199,13 +238,16 @@ impl Merged {
         case.toml = self.to_toml();
         case.domains.validate(&case.origins)?;
         inversion::validate(&case.inversion, &case.domains, &case.origins)?;
+        if case.simulates() {
+            fk::validate(&case.fk, &case.origins)?;
+        }
         Ok(case)
     }
 
     /// Checks that the files named in the configuration exist.
     pub fn check_files(&self) -> Result<()> {
         for a in &self.assignments {
-            let key = match SCHEMA.find(&schema::pattern(&a.path)) {
+            let key = match SCHEMA.find(&a.pattern) {
                 schema::Found::Node { key: Some(key), .. } => key,
                 _ => continue,
             };
@@ -259,6 +301,26 @@ impl Case {
             });
         }
         Ok(&self.inversion)
+    }
+
+    /// Whether the case has a simulation on a grid: anything said in `[fk]`.
+    pub fn simulates(&self) -> bool {
+        self.origins.given("fk")
+    }
+
+    /// The simulation, with grid, diffusivity and length; and the mesh where its grid needs one.
+    pub fn fk(&self) -> Result<&FkOptions> {
+        fk::complete(&self.fk, &self.origins)?;
+        if let Some(GridOptions::Case { .. }) = self.fk.grid {
+            self.mesh().map_err(|_| {
+                self.origins.error(
+                    "fk.grid",
+                    "says neither shape, mesh nor voxels, and there is no [mesh] to voxelise",
+                    "give fk.grid = { shape = [256, 256], spacing = 0.25 }, or a mesh",
+                )
+            })?;
+        }
+        Ok(&self.fk)
     }
 
     /// The resolved configuration: TOML with absolute paths that runs the same case again.

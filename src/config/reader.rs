@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use super::layers::{Assignment, Origin};
-use super::schema::{Found, Kind, Schema, pattern};
+use super::schema::{Found, Kind, Schema};
 use super::value::{Located, Value};
 use crate::error::{Error, Result};
 
@@ -22,10 +22,9 @@ impl Reader<'_> {
     /// Reads `value` at `path`, down to the keys of the schema.
     pub fn read(&mut self, path: &mut Vec<String>, value: &Value, line: usize) -> Result<()> {
         let (key, children) = if path.is_empty() {
-            let names = self.schema.sections.iter().map(|s| s.name).collect();
-            (None, names)
+            (None, self.schema.tables())
         } else {
-            match self.schema.find(&pattern(path)) {
+            match self.schema.find(&self.schema.pattern(path)) {
                 Found::Node { key, children } => (key, children),
                 Found::Unknown => return Err(self.unknown(path, line)),
             }
@@ -69,8 +68,11 @@ impl Reader<'_> {
                     let expected = if children.is_empty() {
                         key.kind.describe()
                     } else {
-                        let names = children.join(", ");
-                        format!("{}, or a table of {names}", key.kind.describe())
+                        format!(
+                            "{}, or a table of {}",
+                            key.kind.describe(),
+                            listed(&children)
+                        )
                     };
                     let remedy = format!("expected {expected}");
                     Err(self.error(path, line, key.kind.problem(value), remedy))
@@ -85,7 +87,7 @@ impl Reader<'_> {
                     path,
                     line,
                     format!("is {}", value.describe()),
-                    format!("expected a table of {}", children.join(", ")),
+                    format!("expected a table of {}", listed(&children)),
                 )),
             },
         }
@@ -107,6 +109,7 @@ impl Reader<'_> {
     fn assign(&mut self, path: &[String], value: &Value, line: usize) {
         self.read.push(Assignment {
             path: path.to_vec(),
+            pattern: self.schema.pattern(path),
             value: value.clone(),
             origin: (self.origin)(line),
             layer: self.layer,
@@ -118,19 +121,16 @@ impl Reader<'_> {
     }
 
     fn unknown(&self, path: &[String], line: usize) -> Error {
-        let given = pattern(path);
+        let given = self.schema.pattern(path);
         let remedy = match self.schema.suggest(&given) {
             Some(likely) => format!("did you mean `{}`?", numbered(&likely, path)),
             None => {
                 let parent = given.rsplit_once('.').map_or("", |(parent, _)| parent);
                 let (table, names) = match self.schema.find(parent) {
                     Found::Node { children, .. } => (format!("keys of `{parent}`"), children),
-                    Found::Unknown => {
-                        let sections = self.schema.sections.iter().map(|s| s.name);
-                        ("sections".to_string(), sections.collect())
-                    }
+                    Found::Unknown => ("sections".to_string(), self.schema.tables()),
                 };
-                format!("the {table} are {}", names.join(", "))
+                format!("the {table} are {}", listed(&names))
             }
         };
         self.error(path, line, "unknown key".into(), remedy)
@@ -155,6 +155,15 @@ fn numbered(key: &str, path: &[String]) -> String {
     };
     let names: Vec<String> = key.split('.').enumerate().map(name).collect();
     names.join(".")
+}
+
+/// The names in a table, as said in an error.
+fn listed(names: &[&str]) -> String {
+    let named = |name: &&str| match *name {
+        "*" => "numbers by name".to_string(),
+        name => name.to_string(),
+    };
+    names.iter().map(named).collect::<Vec<_>>().join(", ")
 }
 
 fn is_number(name: &str) -> bool {

@@ -2,12 +2,13 @@
 //!
 //! A section lists its keys once; the check for unknown keys, the check of types, the suggestions
 //! and `isochrone config doc` all read that list. `#` in a key stands for the number of a list
-//! item: `source.#.time`.
+//! item: `source.#.time`, `*` at its end for any name: `fk.parameters.*`.
 
 use super::value::{Located, Value};
 
 /// A table of the configuration file.
 pub struct Section {
+    /// `eikonal`, or dotted for a table inside: `fk.record`, `fk.stimulus.#.region`.
     pub name: &'static str,
     pub doc: &'static str,
     pub keys: &'static [Key],
@@ -206,16 +207,58 @@ pub enum Found {
     Unknown,
 }
 
-/// `source.0.time` → `source.#.time`.
-pub fn pattern(path: &[String]) -> String {
-    let names = path.iter().map(|name| {
-        let number = !name.is_empty() && name.bytes().all(|b| b.is_ascii_digit());
-        if number { "#" } else { name.as_str() }
-    });
-    names.collect::<Vec<_>>().join(".")
+impl Section {
+    /// Whether its keys are those of a list's items.
+    pub fn is_list(&self) -> bool {
+        self.name.ends_with(".#") || self.keys.iter().all(|key| key.path.starts_with("#."))
+    }
+
+    /// Name of the table of the file that it is part of: `fk` of `fk.record`.
+    pub fn table(&self) -> &'static str {
+        first(self.name)
+    }
 }
 
 impl Schema {
+    /// `source.0.time` → `source.#.time`, and `fk.parameters.tau_d` → `fk.parameters.*`.
+    pub fn pattern(&self, path: &[String]) -> String {
+        let names = path.iter().map(|name| {
+            let number = !name.is_empty() && name.bytes().all(|b| b.is_ascii_digit());
+            if number { "#" } else { name.as_str() }
+        });
+        let pattern = names.collect::<Vec<_>>().join(".");
+        let Some((above, name)) = pattern.rsplit_once('.') else {
+            return pattern;
+        };
+        let (mut any_name, mut own) = (false, false);
+        for section in self.sections {
+            let mut inside = section.keys.iter().filter_map(|key| {
+                let (table, last) = key.path.rsplit_once('.').unwrap_or(("", key.path));
+                let same = match below(above, section.name) {
+                    Some(rest) => rest == table,
+                    None => above == section.name && table.is_empty(),
+                };
+                same.then_some(last)
+            });
+            any_name |= inside.clone().any(|last| last == "*");
+            own |= inside.any(|last| last == name);
+        }
+        if any_name && !own {
+            format!("{above}.*")
+        } else {
+            pattern
+        }
+    }
+
+    /// Names of the tables of a file.
+    pub fn tables(&self) -> Vec<&'static str> {
+        let mut names = Vec::new();
+        for section in self.sections {
+            push_new(&mut names, section.table());
+        }
+        names
+    }
+
     /// Every key with its full pattern, `source.#.time`.
     pub fn keys(&self) -> impl Iterator<Item = (String, &'static Key)> {
         self.sections.iter().flat_map(|section| {
@@ -229,6 +272,10 @@ impl Schema {
         let mut key = None;
         let mut children = Vec::new();
         for section in self.sections {
+            if let Some(rest) = below(section.name, path) {
+                push_new(&mut children, first(rest));
+                continue;
+            }
             if path == section.name {
                 for k in section.keys {
                     push_new(&mut children, first(k.path));
@@ -277,6 +324,7 @@ impl Schema {
         };
         known
             .into_iter()
+            .filter(|candidate| !candidate.ends_with(['*', '#']))
             .map(|candidate| (score(&candidate), candidate))
             .filter(|(score, _)| *score > 0.85)
             .max_by(|a, b| a.0.total_cmp(&b.0))

@@ -3,7 +3,7 @@
 use std::fmt::Write;
 
 use super::value::{Value, parse};
-use super::{Merged, SCHEMA};
+use super::{Merged, SCHEMA, Section};
 
 impl Merged {
     /// The merged configuration in TOML.
@@ -55,17 +55,21 @@ pub fn documentation() -> String {
          environment ISOCHRONE_SECTION__KEY, --set section.key=value. Lists by number:\n\
          --set source.0.time=3. Milliseconds and mm/ms throughout.\n",
     );
-    for section in SCHEMA.sections {
-        let list = section.keys.iter().all(|key| key.path.starts_with("#."));
-        let header = if list {
-            format!("[[{}]]", section.name)
-        } else {
-            format!("[{}]", section.name)
-        };
+    for (number, section) in SCHEMA.sections.iter().enumerate() {
+        let header = header(section);
         let _ = writeln!(text, "\n{header}  {}", section.doc);
+        let mut before = SCHEMA.sections[..number].iter();
+        if let Some(same) = before.find(|s| std::ptr::eq(s.keys, section.keys)) {
+            let _ = writeln!(text, "  the keys of {}", self::header(same));
+            continue;
+        }
         let defaults = parse(&(section.defaults)()).unwrap_or(Value::Table(Vec::new()));
         for key in section.keys {
-            let path = key.path.trim_start_matches("#.").replace(".#", "");
+            let path = key
+                .path
+                .trim_start_matches("#.")
+                .replace(".#", "")
+                .replace(".*", ".NAME");
             let _ = writeln!(text, "  {path}");
             let _ = writeln!(text, "      {}", key.doc);
             let mut facts = vec![key.kind.describe()];
@@ -85,6 +89,16 @@ pub fn documentation() -> String {
         }
     }
     text
+}
+
+/// `[section]`, or `[[section]]` for a list.
+fn header(section: &Section) -> String {
+    let name = section.name.replace(".#", "");
+    if section.is_list() {
+        format!("[[{name}]]")
+    } else {
+        format!("[{name}]")
+    }
 }
 
 fn default_of(defaults: &Value, path: &str) -> Option<String> {
