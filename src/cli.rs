@@ -6,6 +6,7 @@ use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
 
 use crate::config::{Argument, DeviceChoice, Inputs};
 use crate::error::Error;
+use crate::monodomain::options::Spacing;
 use crate::units::LengthUnit;
 
 /// Cardiac activation times on tetrahedral meshes, their exact derivatives, and the
@@ -54,6 +55,8 @@ pub enum Command {
     /// Generate, convert, inspect, repair, refine or partition a mesh
     #[command(subcommand)]
     Mesh(MeshCommand),
+    /// Excitation waves: a reaction-diffusion model on a grid
+    Fk(FkArgs),
     /// Activation times from sources
     Eikonal(RunArgs),
     /// Misfit and its derivatives by gamma (and by the velocity tensor)
@@ -101,6 +104,18 @@ pub struct RunArgs {
     /// Say what would run, its memory and its files; run nothing
     #[arg(long)]
     pub dry_run: bool,
+}
+
+#[derive(Debug, Clone, Args)]
+pub struct FkArgs {
+    #[command(flatten)]
+    pub run: RunArgs,
+    /// Find the isotropic diffusivity of this conduction velocity, and run nothing (fk.tune)
+    #[arg(long, value_name = "MM_PER_MS", allow_negative_numbers = true)]
+    pub tune_speed: Option<f64>,
+    /// Count what so many ranks would exchange, and how even their loads are; run nothing
+    #[arg(long, value_name = "N,…", value_delimiter = ',', value_parser = at_least_one)]
+    pub simulate_ranks: Vec<usize>,
 }
 
 #[derive(Debug, Clone, Args)]
@@ -168,6 +183,20 @@ pub enum MeshCommand {
         /// Number of equal material domains
         #[arg(long, value_name = "K", value_parser = at_least_one)]
         domains: Option<usize>,
+    },
+    /// Cells of a grid whose centres lie in the mesh, with its tags, domains and fibres, for fk.grid
+    Voxelize {
+        #[command(flatten)]
+        input: MeshFile,
+        /// Voxels to be written: .h5
+        #[arg(value_name = "OUT.h5")]
+        output: PathBuf,
+        /// Size of the cells in mm: one number, or Z,Y,X
+        #[arg(long, value_name = "MM", value_parser = spacing, allow_negative_numbers = true)]
+        spacing: Spacing,
+        /// Write over OUT.h5 if it is there
+        #[arg(long)]
+        overwrite: bool,
     },
 }
 
@@ -340,6 +369,18 @@ impl GenerateArgs {
     }
 }
 
+impl FkArgs {
+    /// The run with the flags of `fk` as keys.
+    pub fn as_run(&self) -> RunArgs {
+        let mut run = self.run.clone();
+        if let Some(speed) = self.tune_speed {
+            let speed = ("fk.tune.speed".into(), speed.to_string());
+            run.case.set.push(speed);
+        }
+        run
+    }
+}
+
 impl GradientArgs {
     /// The run with the flags of `gradient` as keys.
     pub fn as_run(&self) -> RunArgs {
@@ -371,6 +412,20 @@ fn key_and_value(text: &str) -> Result<(String, String), String> {
             Ok((key.trim().to_string(), value.trim().to_string()))
         }
         _ => Err("write section.key=value".into()),
+    }
+}
+
+/// One positive number, or three.
+fn spacing(text: &str) -> Result<Spacing, String> {
+    let number = |part: &str| match part.trim().parse::<f64>() {
+        Ok(h) if h.is_finite() && h > 0.0 => Ok(h),
+        _ => Err(format!("{part:?} is no positive number of millimetres")),
+    };
+    let numbers = text.split(',').map(number).collect::<Result<Vec<_>, _>>()?;
+    match numbers[..] {
+        [h] => Ok(Spacing::Same(h)),
+        [_, _, _] => Ok(Spacing::PerAxis(numbers)),
+        _ => Err("give one number, or three: Z,Y,X".into()),
     }
 }
 

@@ -87,6 +87,12 @@ impl Report {
         self.sizes.insert("mesh".into(), size);
     }
 
+    /// Shape of the grid of a simulation and its cells in tissue.
+    pub fn grid(&mut self, shape: &[usize], active_cells: u64) {
+        let size = json!({ "shape": shape, "active_cells": active_cells });
+        self.sizes.insert("grid".into(), size);
+    }
+
     /// Adds `value` to the results.
     pub fn result(&mut self, name: &str, value: impl Into<Value>) {
         self.result.insert(name.into(), value.into());

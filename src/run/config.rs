@@ -22,8 +22,12 @@ fn text(command: &ConfigCommand) -> Result<String> {
         ConfigCommand::Check(args) => {
             let merged = merge(&args.inputs())?;
             let case = merged.case()?;
-            case.mesh()?;
-            case.sources()?;
+            if case.simulates() {
+                case.fk()?;
+            } else {
+                case.mesh()?;
+                case.sources()?;
+            }
             merged.check_files()?;
             Ok("ok\n".into())
         }

@@ -1,6 +1,5 @@
 //! What an inversion keeps as it goes: a line per iteration, and a checkpoint to resume from.
 
-use std::collections::BTreeMap;
 use std::fs::{File, OpenOptions};
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -12,6 +11,7 @@ use super::output::{CHECKPOINT, Output};
 use crate::error::{Error, Result};
 use crate::inversion::coordinator::{Checkpoint, Resume};
 use crate::inversion::optimizer::IterationRecord;
+use crate::io::Fingerprint;
 use crate::sha256;
 
 /// One JSON object per iteration.
@@ -19,40 +19,6 @@ pub const HISTORY: &str = "inversion_history.jsonl";
 
 /// A crash loses at most the iterations of this long.
 const CHECKPOINT_EVERY: Duration = Duration::from_secs(2);
-
-/// What a resumed run must have in common with the first.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Fingerprint {
-    /// SHA-256 of the case without what may change.
-    pub case: String,
-    /// SHA-256 of each input file.
-    pub inputs: BTreeMap<PathBuf, String>,
-}
-
-impl Fingerprint {
-    /// What of `self`, a checkpoint's, is not as it is `now`.
-    fn difference(&self, now: &Self) -> Option<String> {
-        if self.case != now.case {
-            let problem = "it is of another case (only stop criteria and [run] may change)";
-            return Some(problem.into());
-        }
-        let as_now = |(path, sha256): &(&PathBuf, &String)| now.inputs.get(*path) == Some(*sha256);
-        let changed = self.inputs.iter().filter(|input| !as_now(input));
-        let added = now.inputs.iter();
-        let added = added.filter(|(path, _)| !self.inputs.contains_key(*path));
-        let names: Vec<String> = changed
-            .chain(added)
-            .map(|(path, _)| path.display().to_string())
-            .collect();
-        if names.is_empty() {
-            return None;
-        }
-        Some(format!(
-            "the content of {} has changed since it was written",
-            names.join(", ")
-        ))
-    }
-}
 
 /// First line of a checkpoint.
 #[derive(Serialize, Deserialize)]
@@ -72,6 +38,9 @@ struct Stored {
     /// Iterations so far.
     history: Vec<IterationRecord>,
 }
+
+/// What of the case may change.
+const MAY_CHANGE: &str = "stop criteria and [run]";
 
 /// Version of the checkpoint's format.
 const VERSION: u32 = 1;
@@ -190,7 +159,7 @@ pub fn resume(output: &Output, now: &Fingerprint) -> Result<Option<Resume>> {
         return Err(damaged(format!("its version {version} is not {VERSION}")));
     }
     let header: Header = serde_json::from_slice(header).map_err(unreadable)?;
-    if let Some(problem) = header.fingerprint.difference(now) {
+    if let Some(problem) = header.fingerprint.difference(now, MAY_CHANGE) {
         return Err(damaged(problem));
     }
     if header.sha256 != sha256::of_bytes(stored) {
@@ -201,31 +170,4 @@ pub fn resume(output: &Output, now: &Fingerprint) -> Result<Option<Resume>> {
         checkpoint: stored.checkpoint,
         history: stored.history,
     }))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_changed_input_is_named_when_resuming() {
-        let of = |case: &str, inputs: &[(&str, &str)]| Fingerprint {
-            case: case.into(),
-            inputs: (inputs.iter())
-                .map(|(path, sha256)| (PathBuf::from(path), sha256.to_string()))
-                .collect(),
-        };
-        let old = of("a", &[("mesh.h5", "1"), ("measured.h5", "2")]);
-        assert_eq!(old.difference(&old), None);
-        let says = |now: Fingerprint, words: &str| {
-            let text = old.difference(&now).unwrap();
-            assert!(text.contains(words), "{text}");
-        };
-        says(of("b", &[("mesh.h5", "1")]), "another case");
-        let changed = of("a", &[("mesh.h5", "1"), ("measured.h5", "3")]);
-        says(changed, "the content of measured.h5 has changed");
-        says(of("a", &[("mesh.h5", "1")]), "measured.h5");
-        let more = [("mesh.h5", "1"), ("measured.h5", "2"), ("w.h5", "4")];
-        says(of("a", &more), "w.h5");
-    }
 }

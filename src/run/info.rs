@@ -3,9 +3,9 @@
 use std::fmt::Write;
 
 use crate::comm::Communicator;
-use crate::eikonal::simd::SimdLevel;
 use crate::error::Result;
 use crate::report::{COMMIT, VERSION, hostname};
+use crate::simd::SimdLevel;
 
 /// Prints it, on rank 0.
 pub fn run(comm: &dyn Communicator) -> Result<()> {

@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use super::eikonal::{count_forward, plan, summarise};
 use super::gradient::add_timers;
-use super::history::{self, Fingerprint, HISTORY, History};
+use super::history::{self, HISTORY, History};
 use super::job::Job;
 use super::misfit::observations;
 use super::model::{self, Model, Root, expand_gamma};
@@ -20,7 +20,7 @@ use crate::error::{Error, Result};
 use crate::inversion::coordinator::{Callbacks, Outcome, Resume, Settings, coordinate};
 use crate::inversion::eikonal_misfit::EikonalMisfit;
 use crate::inversion::regularisation::Neighbours;
-use crate::io::{Centre, ResultFile};
+use crate::io::{Centre, Fingerprint, ResultFile};
 use crate::partition::domain_contacts;
 use crate::progress::{Console, Progress};
 use crate::real::Real;
@@ -206,7 +206,7 @@ fn fingerprint(case: &Case, inputs: &[PathBuf]) -> Result<Fingerprint> {
         .map(|path| Ok((path.clone(), sha256::of_file(path)?)))
         .collect::<Result<_>>()?;
     Ok(Fingerprint {
-        case: sha256::of_bytes(&text),
+        case: sha256::of_bytes(&text).into(),
         inputs,
     })
 }

@@ -9,10 +9,10 @@ use super::plan::Plan;
 use crate::cli::RunArgs;
 use crate::comm::{Communicator, agree, broadcast_json};
 use crate::config::{Case, DeviceChoice, load_on_root};
-use crate::eikonal::simd::SimdLevel;
 use crate::error::{Error, Result};
 use crate::progress::Console;
 use crate::report::{Provenance, Report, hostname};
+use crate::simd::SimdLevel;
 
 /// A case that is being run.
 pub struct Job<'c> {
@@ -52,6 +52,7 @@ impl<'c> Job<'c> {
             }
             Ok(())
         })?;
+        agree(comm, case.run.simd.pin())?;
         let threads = start_threads(comm, case.run.threads)?;
         let folder = args
             .output

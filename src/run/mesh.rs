@@ -1,16 +1,20 @@
-//! `isochrone mesh generate | convert | info | check | refine | partition`, on rank 0 alone.
+//! `isochrone mesh generate | convert | info | check | refine | partition | voxelize`, on rank
+//! 0 alone.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use crate::cli::{GenerateArgs, MeshCommand, MeshFile, MeshFiles};
 use crate::comm::{Communicator, agree};
 use crate::config::{MeshOrigin, load};
 use crate::error::{Error, Result};
+use crate::io::write_voxels;
 use crate::mesh::TetMesh;
 use crate::mesh::check::{Finding, check as findings_of, fix, indices_are_in_range};
 use crate::mesh::formats::{attach_fibres, output_format, read, read_unverified, write};
 use crate::mesh::quality::Info;
 use crate::mesh::refine::refine as refine_once;
+use crate::monodomain::options::Spacing;
+use crate::monodomain::voxelize::{three_spacings, voxelize};
 use crate::units::LengthUnit;
 
 /// Runs the command. Collective.
@@ -66,13 +70,26 @@ fn on_root(command: &MeshCommand) -> Result<()> {
                     .map(|(of, count)| balance(of.iter(), count, "domains", "tetrahedra"))
                     .collect::<String>()
         }
+        MeshCommand::Voxelize {
+            input,
+            output,
+            spacing,
+            overwrite,
+        } => {
+            let xdmf = voxel_files(output)?;
+            refuse_any_of(&[output.clone(), xdmf], *overwrite)?;
+            voxels_of(input, spacing, output)?
+        }
     };
     super::print(&text)
 }
 
 /// The format must be written; files that are there, any of them, are written over only on demand.
 fn refuse_existing(output: &Path, overwrite: bool) -> Result<()> {
-    let files = output_format(output)?.files(output);
+    refuse_any_of(&output_format(output)?.files(output), overwrite)
+}
+
+fn refuse_any_of(files: &[PathBuf], overwrite: bool) -> Result<()> {
     match files.iter().find(|file| file.exists()) {
         Some(file) if !overwrite => Err(Error::Usage {
             problem: format!("{} is there already", file.display()),
@@ -196,6 +213,35 @@ pub fn refine(input: &MeshFile, times: u32, output: &Path) -> Result<String> {
     }
     write(&mesh, output)?;
     Ok(written(&mesh, output))
+}
+
+/// The XDMF file beside the voxels in `output`, whose name must be one of HDF5.
+fn voxel_files(output: &Path) -> Result<PathBuf> {
+    let extension = output.extension().unwrap_or_default().to_ascii_lowercase();
+    if extension == "h5" || extension == "hdf5" {
+        return Ok(output.with_extension("xdmf"));
+    }
+    Err(Error::Usage {
+        problem: format!("{}: voxels are written as HDF5", output.display()),
+        remedy: "choose a name that ends in .h5".into(),
+    })
+}
+
+/// Voxelises `input` and writes `output`, with what became of its volume.
+pub fn voxels_of(input: &MeshFile, spacing: &Spacing, output: &Path) -> Result<String> {
+    let voxels = voxelize(&load_mesh(input)?, three_spacings(spacing)?)?;
+    write_voxels(&voxels, output)?;
+    let ([nz, ny, nx], [dz, dy, dx]) = (voxels.grid.shape, voxels.grid.spacing);
+    let (active, cells) = (voxels.cells.len(), voxels.grid.cells());
+    let (volume, of_mesh) = (voxels.volume(), voxels.mesh_volume);
+    Ok(format!(
+        "{}: {nz} × {ny} × {nx} cells (z, y, x) of {dz} × {dy} × {dx} mm written\n\
+         {active} cells in the tissue, {:.1} % of the box\n\
+         {volume:.6} mm³ in cells, {of_mesh:.6} mm³ in the mesh ({:+.3} %)\n",
+        output.display(),
+        100.0 * active as f64 / cells as f64,
+        100.0 * (volume / of_mesh - 1.0)
+    ))
 }
 
 fn written(mesh: &crate::mesh::TetMesh, output: &Path) -> String {

@@ -1,7 +1,9 @@
 //! One file per command; the only part that knows configuration, solvers and files together.
 
+pub mod bridge;
 mod config;
 mod eikonal;
+mod fk;
 mod gather;
 mod gradient;
 mod history;
@@ -32,6 +34,7 @@ pub fn run(cli: &Cli, comm: &dyn Communicator, console: Console) -> Result<()> {
         Command::Config(command) => config::run(command, comm),
         Command::Info => info::run(comm),
         Command::Eikonal(args) => eikonal::run(args, comm, console),
+        Command::Fk(args) => fk::run(args, comm, console),
         Command::Gradient(args) => gradient::run(args, comm, console),
         Command::Invert(args) => invert::run(args, comm, console),
         Command::Mesh(command) => mesh::run(command, comm),

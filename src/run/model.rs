@@ -161,7 +161,7 @@ fn distribute_root(comm: &dyn Communicator, root: Option<&Root>) -> Result<Local
 }
 
 /// The mesh, with millimetres per unit of the configuration and the files read.
-fn read_mesh(case: &Case) -> Result<(TetMesh, f64, Vec<PathBuf>)> {
+pub fn read_mesh(case: &Case) -> Result<(TetMesh, f64, Vec<PathBuf>)> {
     let input = case.mesh()?;
     match &input.origin {
         MeshOrigin::File(path) => {
@@ -239,7 +239,11 @@ pub fn expand_gamma(key: &str, gamma: &GammaInput, count: usize, case: &Case) ->
 }
 
 /// Domain of each tetrahedron, and their number.
-fn domains(case: &Case, mesh: &TetMesh, inputs: &mut Vec<PathBuf>) -> Result<(Vec<u32>, usize)> {
+pub fn domains(
+    case: &Case,
+    mesh: &TetMesh,
+    inputs: &mut Vec<PathBuf>,
+) -> Result<(Vec<u32>, usize)> {
     let m = mesh.tetrahedron_count();
     match case.domains.division() {
         Division::Single => Ok((vec![0; m], 1)),

@@ -22,8 +22,8 @@ pub struct Output {
     existing: Existing,
 }
 
-/// All that commands leave in their folders, apart from `config.toml`.
-const RESULTS: [&str; 11] = [
+/// All that commands leave in their folders, apart from `config.toml`; a star stands for a number.
+const RESULTS: [&str; 13] = [
     "report.json",
     "eikonal.h5",
     "eikonal.xdmf",
@@ -35,18 +35,26 @@ const RESULTS: [&str; 11] = [
     CHECKPOINT,
     "fk.h5",
     "fk.xdmf",
+    FK_CHECKPOINTS,
+    FK_SEGMENTS,
 ];
+
+/// What a simulation resumes from.
+pub const FK_CHECKPOINTS: &str = "fk_checkpoint-*.h5";
+
+/// What a simulation with checkpoints has recorded so far.
+const FK_SEGMENTS: &str = "fk_recording-*.h5";
 
 /// What an inversion resumes from.
 pub const CHECKPOINT: &str = "inversion_checkpoint.json";
 
 /// Whether a run may write to `folder`; changes nothing there. `checkpoint` is the file from which
-/// the command can resume.
+/// the command can resume, one of [`CHECKPOINT`] and [`FK_CHECKPOINTS`].
 ///
 /// # Errors
 /// [`Error::Usage`]: it holds results that were not asked to be written over, or nothing to resume.
 pub fn check(folder: &Path, existing: Existing, checkpoint: Option<&str>) -> Result<()> {
-    let is_there = |name: &str| folder.join(name).exists();
+    let is_there = |name: &str| !named(folder, name).is_empty();
     let results = || RESULTS.into_iter().filter(|name| is_there(name));
     match existing {
         Existing::Overwrite => Ok(()),
@@ -57,8 +65,9 @@ pub fn check(folder: &Path, existing: Existing, checkpoint: Option<&str>) -> Res
         Existing::Refuse => Ok(()),
         Existing::Resume => {
             let kept = checkpoint.is_some_and(is_there);
-            // A run that ended before its first checkpoint leaves an empty history.
-            let begun = |name: &&str| checkpoint.is_some() && *name == HISTORY;
+            // A run that ended before its first checkpoint leaves an empty history, or what it
+            // recorded before.
+            let begun = |name: &&str| checkpoint.is_some() && [HISTORY, FK_SEGMENTS].contains(name);
             if kept || results().all(|name| begun(&name)) {
                 return Ok(());
             }
@@ -68,6 +77,23 @@ pub fn check(folder: &Path, existing: Existing, checkpoint: Option<&str>) -> Res
             })
         }
     }
+}
+
+/// Files of `folder` with a name of [`RESULTS`].
+fn named(folder: &Path, name: &str) -> Vec<PathBuf> {
+    let Some((before, after)) = name.split_once('*') else {
+        let path = folder.join(name);
+        return if path.exists() { vec![path] } else { vec![] };
+    };
+    let is_number = |text: &str| !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
+    let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
+    let matching = entries.filter(|entry| {
+        let name = entry.file_name();
+        let rest = name.to_str().and_then(|name| name.strip_prefix(before));
+        rest.and_then(|rest| rest.strip_suffix(after))
+            .is_some_and(is_number)
+    });
+    matching.map(|entry| entry.path()).collect()
 }
 
 impl Output {
@@ -132,8 +158,8 @@ impl Output {
                 .flatten()
                 .any(|path| inputs.contains(&path))
         };
-        for name in RESULTS {
-            let path = self.path(name);
+        let results = RESULTS.iter().flat_map(|name| named(&self.folder, name));
+        for path in results {
             if is_input(&path) {
                 continue;
             }
@@ -147,7 +173,12 @@ impl Output {
         Ok(())
     }
 
-    /// Path of the file `name`.
+    /// The folder.
+    pub fn folder(&self) -> &Path {
+        &self.folder
+    }
+
+    /// A file in the folder.
     pub fn path(&self, name: &str) -> PathBuf {
         self.folder.join(name)
     }
@@ -196,8 +227,9 @@ mod tests {
         let dir = folder.path();
         let output = Output::open(&Solo, dir, Existing::Overwrite, None).unwrap();
         for name in RESULTS.into_iter().chain(["mine.h5", "notes.txt"]) {
-            output.write(name, b"").unwrap();
+            output.write(&name.replace('*', "0012"), b"").unwrap();
         }
+        output.write("fk_checkpoint-mine.h5", b"").unwrap();
         // The same file by another name.
         let input = dir.join(".").join("inversion.h5");
         output.begin(&Solo, "", &[input]).unwrap();
@@ -208,6 +240,7 @@ mod tests {
         left.sort();
         let expected = [
             "config.toml",
+            "fk_checkpoint-mine.h5",
             "inversion.h5",
             "inversion.xdmf",
             "mine.h5",
@@ -231,6 +264,26 @@ mod tests {
         assert_eq!([code(None), code(Some(CHECKPOINT))], [2, 2], "another's");
         put(CHECKPOINT);
         assert_eq!([code(None), code(Some(CHECKPOINT))], [2, 0], "its own");
+    }
+
+    #[test]
+    fn a_simulation_resumes_from_a_numbered_checkpoint() {
+        let folder = tempfile::tempdir().unwrap();
+        let dir = folder.path();
+        let code = |existing| {
+            check(dir, existing, Some(FK_CHECKPOINTS)).map_or_else(|e| e.exit_code(), |()| 0)
+        };
+        let put = |name: &str| std::fs::write(dir.join(name), "").unwrap();
+        let codes = || [code(Existing::Refuse), code(Existing::Resume)];
+        put("fk_recording-0001.h5.partial");
+        put("fk_checkpoint-0100.h5.partial");
+        assert_eq!(codes(), [0, 0], "killed before the first checkpoint");
+        put("fk_recording-0001.h5");
+        assert_eq!(codes(), [2, 0], "killed while the first was written");
+        put("fk.h5");
+        assert_eq!(codes(), [2, 2], "complete, without checkpoints");
+        put("fk_checkpoint-0100.h5");
+        assert_eq!(codes(), [2, 0], "its own");
     }
 
     #[test]

@@ -48,4 +48,23 @@ impl StopRequests {
             .is_some_and(|limit| report.elapsed() >= limit.as_secs_f64());
         over.then_some(StopReason::WallTime)
     }
+
+    /// The reason as a number whose maximum over ranks is that of all: a signal counts more than
+    /// the limit.
+    pub fn code(&self, report: &Report) -> f64 {
+        match self.reason(report) {
+            None => 0.0,
+            Some(StopReason::WallTime) => 1.0,
+            Some(_) => 2.0,
+        }
+    }
+
+    /// The reason of a [`code`](Self::code).
+    pub fn of_code(code: f64) -> Option<StopReason> {
+        match code {
+            0.0 => None,
+            1.0 => Some(StopReason::WallTime),
+            _ => Some(StopReason::Signal),
+        }
+    }
 }
