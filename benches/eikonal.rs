@@ -12,12 +12,12 @@ use std::time::Instant;
 use isochrone::comm::halo::Traffic;
 use isochrone::comm::solo::Solo;
 use isochrone::eikonal::forward::{Eikonal, Source};
-use isochrone::eikonal::simd::SimdLevel;
 use isochrone::mesh::TetMesh;
 use isochrone::mesh::generate::{Generator, generate};
 use isochrone::partition::local_mesh::{LocalMesh, WholeMesh, distribute};
 use isochrone::partition::material_domains;
 use isochrone::real::Real;
+use isochrone::simd::SimdLevel;
 use isochrone::tensor::{Metric, VelocityTensor};
 
 const DOMAINS: usize = 21;

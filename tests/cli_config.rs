@@ -167,3 +167,93 @@ fn ranks_end_together_with_one_message() {
         .code(65)
         .stderr(contains("did you mean `eikonal.precision`").count(1));
 }
+
+/// A simulation without a mesh.
+const FK: &str = r#"[fk]
+grid = { shape = [48, 64], spacing = 0.25 }
+diffusivity = 0.1
+duration = 10
+[[fk.stimulus]]
+kind = "current"
+amplitude = 1.0
+region = { half = "west", coverage = 0.1, angle = 0 }
+duration = 2
+"#;
+
+#[test]
+fn a_simulation_is_checked_without_a_mesh() {
+    let (_folder, file) = case(FK);
+    isochrone(&["config", "check", &file])
+        .code(0)
+        .stdout("ok\n");
+    isochrone(&["config", "show", &file])
+        .code(0)
+        .stdout(contains("[[fk.stimulus]]").and(contains("grid.shape = [48, 64]")));
+    for (set, word) in [
+        ("fk.stimulus.0.ampltude=1", "fk.stimulus.0.amplitude"),
+        ("fk.dt=-1", "positive number"),
+        ("fk.steps=none", "whole number"),
+        ("fk.record.probes=[[99, 1]]", "outside the grid"),
+        ("checkpoint.keep=0", "at least 1"),
+        ("fk.model=fenton", "did you mean \"fenton-karma\""),
+        ("fk.parameters=4d", "no published set"),
+        ("fk.parameters={ tau_d = 1 }", "is missing"),
+        ("fk.record.frames=[\"h\"]", "known: u, v, w"),
+        ("fk.initial.h=0", "known: u, v, w"),
+    ] {
+        isochrone(&["config", "check", &file, "--set", set])
+            .code(65)
+            .stderr(contains("--set").and(contains(word)))
+            .stdout("");
+    }
+    let (_folder, file) = case(&FK.replace("duration = 10\n", ""));
+    isochrone(&["config", "check", &file])
+        .code(65)
+        .stderr(contains("fk.duration"));
+    let (_folder, file) = case(&format!(
+        "{FK}[fk.mask]\nfile = \"scar.h5\"\ndataset = \"/m\"\n"
+    ));
+    isochrone(&["config", "check", &file])
+        .code(66)
+        .stderr(contains("scar.h5").and(contains("fk.mask.file")));
+    isochrone(&["config", "doc"])
+        .code(0)
+        .stdout(contains("[[fk.stimulus]]").and(contains("[fk.record]")));
+}
+
+#[test]
+fn a_pinned_level_is_that_of_the_report() {
+    let (folder, file) = case(&format!("{SLAB}[conduction]\nspeed = 0.6\n"));
+    let out = folder.path().join("out");
+    command()
+        .args(["eikonal", &file, "--set", "run.simd=baseline", "--output"])
+        .arg(&out)
+        .assert()
+        .code(0);
+    let report = std::fs::read_to_string(out.join("report.json")).unwrap();
+    let report: serde_json::Value = serde_json::from_str(&report).unwrap();
+    assert_eq!(report["simd"], "baseline");
+}
+
+/// Every file in `config/` fits the keys (those that name a file of the user's need one).
+#[test]
+fn the_ready_simulations_are_accepted() {
+    let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("config");
+    let mut files: Vec<_> = std::fs::read_dir(folder)
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .filter(|path| {
+            path.file_name()
+                .unwrap()
+                .to_string_lossy()
+                .starts_with("fk-")
+        })
+        .collect();
+    files.sort();
+    assert!(files.len() >= 6, "{files:?}");
+    for file in files {
+        isochrone(&["config", "check", &file.to_string_lossy()])
+            .code(0)
+            .stdout("ok\n");
+    }
+}

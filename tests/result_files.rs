@@ -7,6 +7,10 @@ use isochrone::atomic_file::write_atomic;
 use isochrone::io::{Centre, ResultFile, read_f64, read_rows};
 use isochrone::mesh::{Field, TetMesh, formats};
 
+#[path = "common/small_disk.rs"]
+mod small_disk;
+use small_disk::SmallDisk;
+
 /// The unit cube in six tetrahedra, everything on it that a mesh can carry.
 fn mesh() -> TetMesh {
     let points = (0..8)
@@ -163,34 +167,13 @@ fn no_folder_and_no_permission() {
     }
 }
 
-/// A small file system of its own, where this user may mount one.
-struct SmallDisk(tempfile::TempDir);
-
-impl SmallDisk {
-    fn new(bytes: usize) -> Option<Self> {
-        let folder = tempfile::tempdir().ok()?;
-        let mounted = Command::new("mount")
-            .args(["-t", "tmpfs", "-o", &format!("size={bytes}"), "tmpfs"])
-            .arg(folder.path())
-            .output()
-            .is_ok_and(|o| o.status.success());
-        mounted.then_some(Self(folder))
-    }
-}
-
-impl Drop for SmallDisk {
-    fn drop(&mut self) {
-        let _ = Command::new("umount").arg("-l").arg(self.0.path()).status();
-    }
-}
-
 #[test]
 fn a_full_disk_is_an_error_and_leaves_nothing() {
     let Some(disk) = SmallDisk::new(1 << 20) else {
         eprintln!("SKIPPED: may not mount a tmpfs to fill");
         return;
     };
-    let path = disk.0.path().join("eikonal.h5");
+    let path = disk.path().join("eikonal.h5");
     let fails = |outcome: isochrone::error::Result<()>| {
         let error = outcome.unwrap_err();
         assert_eq!(error.exit_code(), 74);
@@ -199,7 +182,7 @@ fn a_full_disk_is_an_error_and_leaves_nothing() {
             text.contains("eikonal.h5") && text.contains("No space left"),
             "{text}"
         );
-        assert!(names(disk.0.path()).is_empty());
+        assert!(names(disk.path()).is_empty());
     };
 
     // A large array, many small ones (that wait in HDF5's cache), and what fits only just.
@@ -228,7 +211,7 @@ fn a_full_disk_is_an_error_and_leaves_nothing() {
     fails(write_atomic(&path, vec![0; 2 << 20]));
     // Afterwards the disk is free again and HDF5 in order.
     write(&path).unwrap();
-    assert_eq!(names(disk.0.path()), ["eikonal.h5", "eikonal.xdmf"]);
+    assert_eq!(names(disk.path()), ["eikonal.h5", "eikonal.xdmf"]);
 }
 
 #[test]

@@ -147,6 +147,11 @@ pub fn start(
 impl Running {
     /// Sends SIGTERM to every rank, as a batch system does.
     pub fn terminate(&self) {
+        self.signal("TERM");
+    }
+
+    /// Sends a signal to every rank.
+    pub fn signal(&self, name: &str) {
         let processes: Vec<String> = if self.ranks == 1 {
             vec![self.child.id().to_string()]
         } else {
@@ -155,11 +160,24 @@ impl Running {
                 .map(|r| pid(r).unwrap().trim().to_string())
                 .collect()
         };
+        // Ranks that have ended by now are none of kill's.
         Command::new("kill")
-            .arg("-TERM")
+            .arg(format!("-{name}"))
             .args(processes)
+            .stderr(std::process::Stdio::null())
             .status()
             .unwrap();
+    }
+
+    /// Whether the run is over.
+    pub fn has_ended(&mut self) -> bool {
+        self.child.try_wait().unwrap().is_some()
+    }
+
+    /// Kills every rank as nothing can be prepared for, and waits for the end.
+    pub fn kill(mut self) {
+        self.signal("KILL");
+        self.child.wait().unwrap();
     }
 
     /// Waits for the end.

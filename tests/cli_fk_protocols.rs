@@ -1,0 +1,197 @@
+//! Protocols of `isochrone fk`: pacing, S1–S2 restitution, tuning of the conduction velocity.
+#![cfg(unix)]
+
+mod command;
+
+use std::path::Path;
+
+use command::{assert_no_results, has_mpirun, put, report, run};
+
+/// APD90 of beat 10 of set 3 under 0.4/ms for 1 ms every 400 ms: LSODA with exact switches at a
+/// relative tolerance of 1e-10, in a program of its own.
+const APD90_BEAT_10: f64 = 253.346_818;
+
+const TEN_BEATS: &str = r#"[fk]
+parameters = "3"
+grid = { shape = [] }
+precision = "f64"
+dt = 0.005
+duration = 4000
+[[fk.stimulus]]
+kind = "current"
+amplitude = 0.4
+region = "all"
+duration = 1
+period = 400
+count = 10
+[fk.record]
+activation_threshold = 0.1
+apd_level = 0.9
+"#;
+
+/// A cable of 30 mm.
+const CABLE: &str = r#"[fk]
+parameters = "3"
+grid = { shape = [300], spacing = 0.1 }
+diffusivity = 0.1
+dt = 0.02
+[fk.restitution]
+s1_period = 400
+s1_count = 2
+s2 = [600, 240, 300]
+region = { half = "west", coverage = 0.1 }
+amplitude = 0.5
+duration = 2
+[fk.record]
+probes = [[10.0], [25.0]]
+"#;
+
+/// Ten S1 and some S2 on the one cell of `GRID`.
+const ONE_CELL: &str = r#"[fk]
+parameters = "3"
+grid = GRID
+diffusivity = 0.1
+precision = "f64"
+integrator = "heun"
+dt = 0.01
+[fk.restitution]
+s1_period = 400
+s1_count = 10
+s2 = [200, 300, 350, 400]
+region = "all"
+amplitude = 0.4
+duration = 1
+[fk.record]
+activation_threshold = 0.1
+apd_level = 0.9
+"#;
+
+fn curve(output: &Path, name: &str) -> Vec<f64> {
+    let file = hdf5::File::open(output.join("fk.h5")).unwrap();
+    let dataset = file.dataset(&format!("/fk/restitution/{name}")).unwrap();
+    assert!(dataset.attr("unit").is_ok(), "{name} has a unit");
+    dataset.read_raw().unwrap()
+}
+
+#[test]
+fn a_pacing_train_has_the_duration_of_its_tenth_beat() {
+    let folder = tempfile::tempdir().unwrap();
+    put(folder.path(), "case.toml", TEN_BEATS);
+    run(folder.path(), 1, &["fk", "case.toml", "-q", "-o", "out"]).succeeds();
+    let file = hdf5::File::open(folder.path().join("out/fk.h5")).unwrap();
+    let count: Vec<u32> = (file.dataset("/fk/activation_count").unwrap())
+        .read_raw()
+        .unwrap();
+    assert_eq!(count, [10]);
+    let apd: Vec<f64> = file.dataset("/fk/apd").unwrap().read_raw().unwrap();
+    assert!((apd[0] - APD90_BEAT_10).abs() < 0.2, "{apd:?}");
+}
+
+#[test]
+fn one_cell_restitutes_alike_with_and_without_the_grid_engine() {
+    let folder = tempfile::tempdir().unwrap();
+    let curves = ["{ shape = [] }", "{ shape = [1], spacing = 1.0 }"].map(|grid| {
+        let mut case = ONE_CELL.replace("GRID", grid);
+        if grid.contains('1') {
+            case.push_str("probes = [[0.5]]\n");
+        }
+        put(folder.path(), "case.toml", &case);
+        let arguments = [
+            "fk",
+            "case.toml",
+            "-q",
+            "-o",
+            "out",
+            "--overwrite",
+            "--threads",
+            "1",
+        ];
+        run(folder.path(), 1, &arguments).succeeds();
+        let output = folder.path().join("out");
+        assert_eq!(curve(&output, "s2_interval"), [200.0, 300.0, 350.0, 400.0]);
+        ["apd", "diastolic_interval"].map(|name| curve(&output, name))
+    });
+    for (cell, grid) in curves[0].iter().zip(&curves[1]) {
+        assert!(cell[0].is_nan() && grid[0].is_nan(), "{cell:?} {grid:?}");
+        for (a, b) in cell.iter().zip(grid).skip(1) {
+            // They find the begin of an action potential at u of 0.1 and at a tenth of its peak.
+            assert!((a - b).abs() < 0.1, "{cell:?} {grid:?}");
+        }
+    }
+    // An S2 at the period is one more S1.
+    assert!((curves[0][0][3] - APD90_BEAT_10).abs() < 0.05);
+}
+
+#[test]
+fn a_cable_restitutes_and_blocks() {
+    let folder = tempfile::tempdir().unwrap();
+    put(folder.path(), "case.toml", CABLE);
+    let said = run(folder.path(), 1, &["fk", "case.toml", "-o", "one"]).succeeds();
+    assert!(
+        said.stderr.contains("no action potential"),
+        "{}",
+        said.stderr
+    );
+    let output = folder.path().join("one");
+    let velocity = curve(&output, "conduction_velocity");
+    // Independent: 0.4516 mm/ms at this spacing, converged in time; 0.02 ms cost half a percent.
+    assert!((velocity[0] / 0.4516 - 1.0).abs() < 0.01, "{velocity:?}");
+    assert!(velocity[1].is_nan() && velocity[2] < 0.95 * velocity[0]);
+    let apd = curve(&output, "apd");
+    assert!(apd[1].is_nan() && apd[2] < 0.6 * apd[0], "{apd:?}");
+    assert!(report(&output)["result"]["apd"][1].is_null());
+    if has_mpirun() {
+        run(folder.path(), 2, &["fk", "case.toml", "-q", "-o", "two"]).succeeds();
+        let bits = |folder: &Path| {
+            ["apd", "diastolic_interval", "conduction_velocity"]
+                .map(|name| curve(folder, name).into_iter().map(f64::to_bits).collect())
+        };
+        let of_two: [Vec<u64>; 3] = bits(&folder.path().join("two"));
+        assert_eq!(of_two, bits(&output));
+    }
+}
+
+#[test]
+fn tuning_finds_the_diffusivity_of_a_velocity() {
+    let folder = tempfile::tempdir().unwrap();
+    put(folder.path(), "case.toml", CABLE);
+    let arguments = ["fk", "case.toml", "-q", "--tune-speed", "0.45", "-o", "out"];
+    let guess = ["--set", "fk.diffusivity=0.02"];
+    let said = run(folder.path(), 1, &[&arguments[..], &guess].concat()).succeeds();
+    assert!(said.stdout.contains("diffusivity = 0."), "{}", said.stdout);
+    let result = &report(&folder.path().join("out"))["result"];
+    let number = |name: &str| result[name].as_f64().unwrap();
+    assert!(
+        (number("diffusivity") / 0.1 - 1.0).abs() < 0.015,
+        "{result}"
+    );
+    assert!((number("conduction_velocity") / 0.45 - 1.0).abs() <= 1e-3);
+}
+
+#[test]
+fn protocols_refuse_what_cannot_be() {
+    let folder = tempfile::tempdir().unwrap();
+    put(folder.path(), "case.toml", CABLE);
+    let refused = |more: &[&str], words: &[&str]| {
+        let arguments = [&["fk", "case.toml", "-q", "-o", "out"], more].concat();
+        run(folder.path(), 1, &arguments).fails(65, words);
+        assert_no_results(&folder.path().join("out"));
+    };
+    refused(
+        &["--tune-speed", "2"],
+        &["fk.tune.speed", "fk.dt must be at most"],
+    );
+    refused(&["--tune-speed", "-1"], &["fk.tune.speed", "positive"]);
+    let set = |more: &str, words: &[&str]| refused(&["--set", more], words);
+    set("fk.restitution.s2=[1]", &["fk.restitution.s2", "shorter"]);
+    set(
+        "fk.restitution.s2=[]",
+        &["fk.restitution.s2", "0 intervals"],
+    );
+    set("fk.restitution.s1_period=1", &["fk.restitution.s1_period"]);
+    set("fk.record.probes=[]", &["fk.record.probes", "0 points"]);
+    set(
+        "fk.restitution.amplitude=0.01",
+        &["does not reach the first probe"],
+    );
+}
