@@ -15,6 +15,7 @@ import numpy as np
 try:
     from vtkmodules.util.numpy_support import vtk_to_numpy
     from vtkmodules.vtkCommonCore import vtkObject
+    from vtkmodules.vtkCommonExecutionModel import vtkStreamingDemandDrivenPipeline
     from vtkmodules.vtkIOXdmf2 import vtkXdmfReader
 except ImportError:
     vtkXdmfReader = None
@@ -52,6 +53,10 @@ def check_hdf5(path):
         for name, array in arrays.items():
             if name.startswith("/fields/") and len(array) not in counts.values():
                 wrong.append(f"{name} has {len(array)} rows for {counts['n']} points and {counts['m']} tetrahedra")
+    frames = arrays.get("/fk/frames/time")
+    for name, array in arrays.items():
+        if name.startswith("/fk/frames/") and len(array) != len(frames):
+            wrong.append(f"{name} has {len(array)} frames for {len(frames)} times")
     return f"{len(arrays)} datasets", wrong
 
 
@@ -74,6 +79,53 @@ def read_with_vtk(path):
     return vtk_to_numpy(grid.GetPoints().GetData()), cells, data(grid.GetPointData()), data(grid.GetCellData())
 
 
+def check_cells(path):
+    """Compares the frames and fields of cells that VTK finds with the arrays in the HDF5 file."""
+    if vtkXdmfReader is None:
+        return "not opened: no vtk here", []
+    with h5py.File(path.with_suffix(".h5")) as file:
+        fields = {name: item[()] for name, item in file["fk"].items() if isinstance(item, h5py.Dataset)}
+        frames = {name: item[()] for name, item in file["fk"].get("frames", {}).items()}
+    times = frames.pop("time", [])
+    reader, errors = vtkXdmfReader(), []
+    reader.AddObserver("ErrorEvent", lambda *_: errors.append("VTK reports an error"))
+    reader.SetFileName(str(path))
+    reader.UpdateInformation()
+    information, wrong, seen = reader.GetOutputInformation(0), [], set()
+    key = vtkStreamingDemandDrivenPipeline.TIME_STEPS()
+    steps = [information.Get(key, i) for i in range(information.Length(key))] if information.Has(key) else []
+    if len(times) and not np.array_equal(steps, times):
+        wrong.append(f"VTK finds the times {steps}, expected {list(times)}")
+    for i, time in enumerate(times if len(times) else [None]):
+        reader.UpdateTimeStep(time) if time is not None else reader.Update()
+        for name, grid in blocks(reader.GetOutputDataObject(0)):
+            data = grid.GetCellData()
+            is_frame = len(times) > 0 and name != "final"
+            for k in range(data.GetNumberOfArrays()):
+                array = data.GetArrayName(k)
+                stored = frames[array][i] if is_frame else fields[array]
+                seen.add(("frame " if is_frame else "") + array)
+                values = vtk_to_numpy(data.GetArray(k))
+                if values.size != stored.size or not np.array_equal(values, stored.ravel(), equal_nan=True):
+                    wrong.append(f"{array} at {time} differs in {name}")
+    known = {"frame " + name for name in frames if len(times)}
+    known |= {name for name, array in fields.items() if "u" in fields and array.shape == fields["u"].shape}
+    wrong += [f"{name} cannot be seen" for name in sorted(known - seen)] + errors
+    return f"VTK: {len(times)} frames, {', '.join(sorted(seen))}", wrong
+
+
+def blocks(data):
+    """Grids of a data set or of a tree of them, with their names."""
+    if data is None or not data.IsA("vtkMultiBlockDataSet"):
+        return [] if data is None else [(None, data)]
+    found = []
+    for i in range(data.GetNumberOfBlocks()):
+        about = data.GetMetaData(i)
+        name = about.Get(data.NAME()) if about else None
+        found += [(name if inner is None else inner, grid) for inner, grid in blocks(data.GetBlock(i))]
+    return found
+
+
 def read_with_meshio(path):
     import meshio
 
@@ -84,6 +136,9 @@ def read_with_meshio(path):
 
 def check_xdmf(path):
     """Compares what a reader of XDMF finds with the arrays in the HDF5 file of the same name."""
+    with h5py.File(path.with_suffix(".h5")) as file:
+        if "fk" in file:
+            return check_cells(path)
     points, cells, on_points, on_cells = read_with_vtk(path) if vtkXdmfReader else read_with_meshio(path)
     with h5py.File(path.with_suffix(".h5")) as file:
         arrays = {}
