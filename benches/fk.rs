@@ -258,7 +258,10 @@ impl Case {
             threads: self.threads,
             level: self.level,
             steps_per_exchange: std::env::var("STEPS").ok().and_then(|s| s.parse().ok()),
-            tile: None,
+            tile: std::env::var("TILE").ok().and_then(|s| {
+                let sizes: Vec<usize> = s.split(',').filter_map(|n| n.parse().ok()).collect();
+                sizes.try_into().ok()
+            }),
         };
         let simulation = build(comm, setup).expect("a valid case");
         let simulation: &dyn Simulation = &*simulation;

@@ -70,7 +70,7 @@ results() {
             --set mesh.generate.edge=4 --output "$results/invert" -q &&
         "$PYTHON" scripts/summary.py "$results/invert" &&
         "$isochrone" fk config/fk-spiral.toml --set fk.duration=60 --output "$results/fk-spiral" -q &&
-        mpirun -n 2 "$isochrone" fk config/fk-heart.toml --set mesh.generate.edge=6 \
+        mpirun -n 2 "$isochrone" fk config/fk-heart.toml --set mesh.generate.edge=5 \
             --set fk.grid.spacing=1.0 --set fk.duration=20 --output "$results/fk-heart" -q &&
         "$isochrone" fk config/fk-heart.toml --set fk.grid.spacing=0.3 --simulate-ranks 4,64,1024
 }
