@@ -98,7 +98,10 @@ fn cases(level: SimdLevel) -> Vec<Case> {
         integrator: Integrator::Euler,
         stencil: StencilKind::Flux,
         level,
-        threads: 2,
+        threads: std::env::var("THREADS")
+            .ok()
+            .and_then(|s| s.parse().ok())
+            .unwrap_or(2),
         ranks: 1,
     };
     let square = |name, n| base(name, [1, n, n]);

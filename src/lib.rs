@@ -25,6 +25,7 @@ pub mod config;
 pub mod eikonal;
 pub mod error;
 pub mod exact_sum;
+pub mod huge_pages;
 pub mod inversion;
 pub mod io;
 pub mod ionic;

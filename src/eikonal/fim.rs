@@ -9,10 +9,10 @@ use rayon::prelude::*;
 use super::active_list::ActiveList;
 use super::metric_mesh::MetricMesh;
 use super::resolve::{Resolver, fall_limit};
-use super::simd::prefetch;
 use crate::comm::Communicator;
 use crate::comm::halo::{Halo, Traffic};
 use crate::real::Real;
+use crate::simd::prefetch;
 
 /// Touched tetrahedra from which on a batch is shared among the threads.
 const PARALLEL_BATCH: usize = 1024;

@@ -5,23 +5,6 @@ use super::screen::Screen;
 use crate::real::Real;
 use crate::simd::SimdLevel;
 
-/// Asks for `list[i]` to be in the cache soon; it will be read in another pass.
-#[inline(always)]
-pub fn prefetch<T>(list: &[T], i: usize) {
-    #[cfg(target_arch = "x86_64")]
-    if let Some(item) = list.get(i) {
-        use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
-        let first: *const i8 = std::ptr::from_ref(item).cast();
-        // SAFETY: a prefetch has no effect but on the cache; both addresses are of the item.
-        unsafe {
-            _mm_prefetch::<_MM_HINT_T0>(first);
-            _mm_prefetch::<_MM_HINT_T0>(first.add(size_of::<T>().saturating_sub(1)));
-        }
-    }
-    #[cfg(not(target_arch = "x86_64"))]
-    let _ = (list, i);
-}
-
 /// The skip test and the two stages of a block of local solves, at one SIMD level.
 #[derive(Debug, Clone, Copy)]
 pub struct Kernels<T: Real> {

@@ -6,11 +6,12 @@ use super::engine::Pace;
 use super::grid::{Grid, Tissue};
 use super::layout::{Aligned, Layout, layered};
 use super::options::{StencilKind, StimulusKind};
+use super::spans::Spans;
 use super::stencil::Stencil;
 use super::stencil::cardiax::{self, Cardiax};
 use super::stencil::pairs::Pairs;
 use super::stencil::uniform::Uniform;
-use super::tile::{Applied, Spans, Tile};
+use super::tile::{Applied, Tile};
 use super::window::{self, Window};
 use crate::comm::{Communicator, broadcast_slice};
 use crate::error::Result;
@@ -140,7 +141,11 @@ pub fn tiles<T: Float, const G: usize>(
         };
         let spans = match plain {
             true => Spans::Whole,
-            false => Spans::new(&layout, |cell| window.region(cell)),
+            false => Spans::new(
+                &layout,
+                |cell| window.region(cell),
+                |at| matches!(&stencil, Stencil::Pairs(pairs) if pairs.is_even(at)),
+            ),
         };
         let whole = |value: f64| Aligned::new(layout.len, T::from_f64(value));
         let applied = stimuli.iter().enumerate().filter_map(|(i, stimulus)| {

@@ -35,19 +35,31 @@ pub struct Division {
     pub tiles: Vec<TileBox>,
 }
 
-/// Steps at a time, and cells of a tile, that are fast: see [`Division::size_for`].
+/// Cells of a tile that are fast: see [`Division::size_for`].
 const COLUMNS: usize = 2048;
 const LAYERS: usize = 256;
 const SOLID_COLUMNS: usize = 512;
-const SOLID_ROWS: usize = 32;
-const SOLID_LAYERS: usize = 64;
+/// Cells of a layer of a tile in 3D: the layers of some steps share a cache of the second level.
+const SOLID_LAYER: usize = 1 << 15;
 const FEWEST_LAYERS: usize = 8;
 /// Fewest columns of a tile of a cable.
 const CABLE_COLUMNS: usize = 64;
-const MASKED: [usize; 3] = [32, 32, 128];
-const MASKED_LEAST: [usize; 3] = [16, 16, 32];
-/// Tiles of the box around a masked tissue per thread.
-const MASKED_PER_WORKER: usize = 24;
+/// Masked tissue in 3D: from tiles with few ghosts to those that many ranks can share.
+const MASKED: [[usize; 3]; 8] = [
+    [64, 64, 512],
+    [32, 64, 512],
+    [32, 32, 512],
+    [32, 32, 128],
+    [16, 32, 128],
+    [16, 16, 128],
+    [16, 16, 64],
+    [16, 16, 32],
+];
+/// Masked tissue in 2D.
+const MASKED_LAYERS: usize = 64;
+/// Tiles of the box around a masked tissue per thread, of which many are outside the tissue or on
+/// its edge.
+const MASKED_PER_WORKER: usize = 8;
 
 impl Division {
     /// Cells of a tile for `workers` threads in all. Full rows where they fit: columns are
@@ -57,34 +69,26 @@ impl Division {
         let equal = |n: usize, most: usize| share(n, n.div_ceil(most.max(1)));
         let [layers, rows, columns] = shape;
         if masked && rows > 1 {
-            let mut most = MASKED;
-            let parts = |most: [usize; 3]| -> usize {
+            let parts = |most: &[usize; 3]| -> usize {
                 (0..3).map(|a| shape[a].div_ceil(most[a])).product()
             };
-            // Tiles enough to balance, of which many are outside the tissue or on its edge.
-            while parts(most) < MASKED_PER_WORKER * workers && most != MASKED_LEAST {
-                let longest = (0..3).rev().max_by_key(|a| most[*a] / MASKED_LEAST[*a]);
-                let axis = longest.unwrap_or(2);
-                most[axis] = (most[axis] / 2).max(MASKED_LEAST[axis]);
-            }
+            let enough = |most: &&[usize; 3]| parts(most) >= MASKED_PER_WORKER * workers;
+            let most = MASKED.iter().find(enough).unwrap_or(&MASKED[7]);
             return std::array::from_fn(|a| equal(shape[a], most[a]));
         }
         if rows > 1 {
-            let tile_rows = equal(rows, SOLID_ROWS);
             let tile_columns = equal(columns, SOLID_COLUMNS);
+            let tile_rows = equal(rows, SOLID_LAYER / tile_columns);
             let beside = rows.div_ceil(tile_rows) * columns.div_ceil(tile_columns);
             let slabs = workers.div_ceil(beside);
             return [
-                equal(
-                    layers,
-                    SOLID_LAYERS.min(share(layers, slabs).max(FEWEST_LAYERS)),
-                ),
+                equal(layers, LAYERS.min(share(layers, slabs).max(FEWEST_LAYERS))),
                 tile_rows,
                 tile_columns,
             ];
         }
-        let most = if masked { 64 } else { LAYERS };
-        let mut widest = if masked { 256 } else { COLUMNS };
+        let most = if masked { MASKED_LAYERS } else { LAYERS };
+        let mut widest = COLUMNS;
         if layers == 1 {
             // A cable has nothing but columns to cut.
             widest = widest.min(share(columns, workers).max(CABLE_COLUMNS));

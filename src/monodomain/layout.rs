@@ -4,6 +4,7 @@
 //! and there is one row per layer, so that both advance as a wave over layers.
 
 use super::grid::Grid;
+use crate::huge_pages;
 
 /// Columns that kernels work on at once, a cache line of f32. Rows begin on a multiple of it and
 /// are computed in whole multiples: the cells beyond a row are padding, which may hold anything.
@@ -130,7 +131,7 @@ pub struct Aligned<T> {
 impl<T: Copy> Aligned<T> {
     pub fn new(len: usize, value: T) -> Self {
         const LINE: usize = 64;
-        let memory = vec![value; len + LINE / size_of::<T>()];
+        let memory = huge_pages::filled(len + LINE / size_of::<T>(), value);
         let start = memory.as_ptr().align_offset(LINE);
         Self { memory, start, len }
     }

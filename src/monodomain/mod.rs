@@ -18,6 +18,7 @@ pub mod region;
 pub mod simd;
 pub mod simulation;
 pub mod single_cell;
+pub mod spans;
 pub mod stencil;
 pub mod stimulus;
 pub mod sweep;

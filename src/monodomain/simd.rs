@@ -35,11 +35,11 @@ pub fn advance_at<T: Float, K: Kinetics<T, G>, const G: usize>(
 
 /// The kernels of one level.
 pub trait Kernels {
-    /// [`kernel::react`]; `kinetics` is copied, as constants behind a reference would become gathers.
+    /// [`kernel::react`] of `pieces` of rows. `kinetics` is copied, as constants behind a reference
+    /// would become gathers; they are loaded once for all pieces.
     fn react<T: Float, K: Kinetics<T, G>, D: Diffuse<T, N>, const G: usize, const N: usize>(
         kinetics: &K,
-        diffuse: &D,
-        cells: Range<usize>,
+        pieces: impl Iterator<Item = (D, Range<usize>)>,
         u: &[T],
         new: &mut [T],
         gates: &mut [&mut [T]; G],
@@ -88,8 +88,7 @@ macro_rules! level {
             #[inline(always)]
             fn react<T: Float, K: Kinetics<T, G>, D: Diffuse<T, N>, const G: usize, const N: usize>(
                 kinetics: &K,
-                diffuse: &D,
-                cells: Range<usize>,
+                pieces: impl Iterator<Item = (D, Range<usize>)>,
                 u: &[T],
                 new: &mut [T],
                 gates: &mut [&mut [T]; G],
@@ -98,31 +97,32 @@ macro_rules! level {
                 #[inline(never)]
                 fn compiled<T: Float, K: Kinetics<T, G>, D: Diffuse<T, N>, const G: usize, const N: usize>(
                     kinetics: &K,
-                    diffuse: &D,
-                    cells: Range<usize>,
+                    pieces: impl Iterator<Item = (D, Range<usize>)>,
                     u: &[T],
                     new: &mut [T],
                     gates: &mut [&mut [T]; G],
                 ) {
                     let kinetics = *kinetics;
-                    if G < 2 {
-                        kernel::react::<$arithmetic, T, K, D, LANES, G, N>(
-                            kinetics, diffuse, cells, u, new, gates,
-                        );
-                    } else if size_of::<T>() == 4 {
-                        kernel::react::<$arithmetic, T, K, D, $short, G, N>(
-                            kinetics, diffuse, cells, u, new, gates,
-                        );
-                    } else {
-                        kernel::react::<$arithmetic, T, K, D, $long, G, N>(
-                            kinetics, diffuse, cells, u, new, gates,
-                        );
+                    for (diffuse, cells) in pieces {
+                        if G < 2 {
+                            kernel::react::<$arithmetic, T, K, D, LANES, G, N>(
+                                kinetics, &diffuse, cells, u, new, gates,
+                            );
+                        } else if size_of::<T>() == 4 {
+                            kernel::react::<$arithmetic, T, K, D, $short, G, N>(
+                                kinetics, &diffuse, cells, u, new, gates,
+                            );
+                        } else {
+                            kernel::react::<$arithmetic, T, K, D, $long, G, N>(
+                                kinetics, &diffuse, cells, u, new, gates,
+                            );
+                        }
                     }
                 }
                 // SAFETY: levels come from `SimdLevel::detect`, which found the instructions.
                 #[allow(unused_unsafe)]
                 unsafe {
-                    compiled(kinetics, diffuse, cells, u, new, gates);
+                    compiled(kinetics, pieces, u, new, gates);
                 }
             }
 

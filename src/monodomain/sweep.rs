@@ -10,10 +10,13 @@ use super::kernel::mean;
 use super::layout::Layout;
 use super::options::StimulusKind;
 use super::simd::Kernels;
+use super::spans::Spans;
+use super::stencil::uniform::Solid;
 use super::stencil::{Given, Row, Stencil};
-use super::tile::{Applied, Edges, Spans, Tile, mirror_row};
+use super::tile::{Applied, Edges, Tile, mirror_row};
 use crate::ionic::Kinetics;
 use crate::real::Float;
+use crate::simd::prefetch;
 
 /// Steps that a tile advances at once.
 #[derive(Debug, Clone)]
@@ -160,9 +163,10 @@ fn wave<S: Kernels, T: Float, K: Kinetics<T, G>, const G: usize>(
         for (number, level) in levels.iter().enumerate() {
             let layer = front - number as isize * reach;
             if layer >= level.layers.0 && layer < level.layers.1 {
-                for row in level.rows.0..level.rows.1 {
-                    arrays.step_row::<S, K>(kinetics, level, [layer, row]);
+                if number == 0 {
+                    arrays.prefetch_layer(level, layer + 1);
                 }
+                arrays.step_layer::<S, K>(kinetics, level, layer);
             }
         }
     }
@@ -196,43 +200,88 @@ struct Arrays<'a, T, const G: usize> {
 }
 
 impl<T: Float, const G: usize> Arrays<'_, T, G> {
-    /// One step of one row.
+    /// Asks for the arrays of a layer to be in the cache soon. Whole rows come by themselves; the
+    /// short ones of masked tissue do not.
     #[inline(always)]
-    fn step_row<S: Kernels, K: Kinetics<T, G>>(
+    fn prefetch_layer(&self, level: &Level<T>, layer: isize) {
+        const LINE: usize = 64;
+        let Spans::Layers { first, spans, .. } = self.spans else {
+            return;
+        };
+        let number = (layer + self.layout.ghost[0] as isize) as usize;
+        let Some(&end) = first.get(number + 1) else {
+            return;
+        };
+        for span in &spans[first[number] as usize..end as usize] {
+            let Some((row, columns)) = span.within(level.rows, level.columns) else {
+                continue;
+            };
+            let row = Row::new(self.layout, self.edges, [layer, row]);
+            for at in row.cells(columns).step_by(LINE / size_of::<T>()) {
+                for u in &self.u {
+                    prefetch(u, at);
+                }
+                for gate in &self.gates {
+                    prefetch(gate, at);
+                }
+                if let (Stencil::Pairs(pairs), false) = (self.stencil, span.alike.even) {
+                    pairs.prefetch(at);
+                }
+            }
+        }
+    }
+
+    /// One step of one layer.
+    #[inline(always)]
+    fn step_layer<S: Kernels, K: Kinetics<T, G>>(
         &mut self,
         kinetics: &[K],
         level: &Level<T>,
-        [layer, row]: [isize; 2],
+        layer: isize,
     ) {
-        let place = &Row::new(self.layout, self.edges, [layer, row]);
         match self.spans {
             Spans::Whole => {
-                self.step::<S, K>(&kinetics[0], level.from, place, level.columns);
+                let rows = (level.rows.0..level.rows.1).map(|row| (row, level.columns));
+                self.step::<S, K>(&kinetics[0], false, level.from, layer, rows);
             }
-            Spans::Rows {
+            Spans::Layers {
                 first,
                 spans,
                 region,
             } => {
-                let number = self.layout.row_number(layer, row);
-                for span in &spans[first[number] as usize..first[number + 1] as usize] {
-                    let (low, high) = level.columns;
-                    let columns = (span.low.max(low), span.high.min(high));
-                    if columns.0 >= columns.1 {
-                        continue;
-                    }
-                    match span.region {
+                let number = (layer + self.layout.ghost[0] as isize) as usize;
+                let spans = &spans[first[number] as usize..first[number + 1] as usize];
+                for spans in spans.chunk_by(|a, b| a.alike == b.alike) {
+                    let alike = spans[0].alike;
+                    let parts = spans
+                        .iter()
+                        .filter_map(|span| span.within(level.rows, level.columns));
+                    match alike.region {
                         Some(set) => {
                             let kinetics = &kinetics[set as usize];
-                            self.step::<S, K>(kinetics, level.from, place, columns);
+                            self.step::<S, K>(kinetics, alike.even, level.from, layer, parts);
                         }
                         None => {
-                            self.step_mixed::<S, K>(kinetics, region, level.from, place, columns);
+                            for (row, columns) in parts {
+                                let row = Row::new(self.layout, self.edges, [layer, row]);
+                                self.step_mixed::<S, K>(
+                                    kinetics, region, level.from, &row, columns,
+                                );
+                            }
                         }
                     }
                 }
             }
         }
+        for row in level.rows.0..level.rows.1 {
+            self.finish_row::<S>(level, [layer, row]);
+        }
+    }
+
+    /// Stimuli, edges and recorders of a row whose step is done.
+    #[inline(always)]
+    fn finish_row<S: Kernels>(&mut self, level: &Level<T>, [layer, row]: [isize; 2]) {
+        let place = &Row::new(self.layout, self.edges, [layer, row]);
         if !level.stimuli.is_empty() {
             let number = self.layout.row_number(layer, row);
             for stimulus in &level.stimuli {
@@ -263,30 +312,68 @@ impl<T: Float, const G: usize> Arrays<'_, T, G> {
         }
     }
 
-    /// u + Δt ∇·(D∇u) − Δt J_ion and the gates, of columns of a row.
+    /// u + Δt ∇·(D∇u) − Δt J_ion and the gates, of parts of a layer: rows and their columns. `even`:
+    /// as of [`Alike`](super::spans::Alike).
     #[inline(always)]
     fn step<S: Kernels, K: Kinetics<T, G>>(
         &mut self,
         kinetics: &K,
+        even: bool,
         from: usize,
-        row: &Row,
-        columns: (isize, isize),
+        layer: isize,
+        parts: impl Iterator<Item = (isize, (isize, isize))>,
     ) {
-        let cells = row.cells(columns);
-        if let Stencil::Uniform(uniform) = self.stencil {
-            let (old, new) = old_and_new(&mut self.u, from);
-            match uniform.solid(row) {
-                None => {
-                    let planar = uniform.planar(row);
-                    S::react(kinetics, &planar, cells, old, new, &mut self.gates);
+        let (layout, edges) = (self.layout, self.edges);
+        let parts = parts.map(|(row, columns)| (Row::new(layout, edges, [layer, row]), columns));
+        let cells = |(row, columns): (Row, (isize, isize))| (row, row.cells(columns));
+        let (old, new) = old_and_new(&mut self.u, from);
+        let gates = &mut self.gates;
+        let axes = match self.stencil {
+            Stencil::Pairs(pairs) => pairs.straight(),
+            _ => None,
+        };
+        match (self.stencil, axes) {
+            (Stencil::Uniform(uniform), _) => {
+                let planar = parts
+                    .map(cells)
+                    .map(|(row, cells)| (uniform.planar(row), cells));
+                match uniform.rows {
+                    None => S::react(kinetics, planar, old, new, gates),
+                    Some(rows) => {
+                        let solid = planar.map(|(planar, cells)| (Solid { planar, rows }, cells));
+                        S::react(kinetics, solid, old, new, gates);
+                    }
                 }
-                Some(solid) => S::react(kinetics, &solid, cells, old, new, &mut self.gates),
             }
-        } else {
-            self.diffuse::<S>(from, row, columns);
-            let (old, new) = old_and_new(&mut self.u, from);
-            let diffusion = Given(self.diffusion);
-            S::react(kinetics, &diffusion, cells, old, new, &mut self.gates);
+            (Stencil::Pairs(pairs), Some(2)) if even => {
+                let parts = parts
+                    .map(cells)
+                    .map(|(_, cells)| (pairs.even::<2>(), cells));
+                S::react::<T, K, _, G, 4>(kinetics, parts, old, new, gates);
+            }
+            (Stencil::Pairs(pairs), Some(3)) if even => {
+                let parts = parts
+                    .map(cells)
+                    .map(|(_, cells)| (pairs.even::<3>(), cells));
+                S::react::<T, K, _, G, 6>(kinetics, parts, old, new, gates);
+            }
+            (Stencil::Pairs(pairs), Some(2)) => {
+                let parts = parts.map(cells).map(|(_, cells)| (pairs.first(2), cells));
+                S::react::<T, K, _, G, 8>(kinetics, parts, old, new, gates);
+            }
+            (Stencil::Pairs(pairs), Some(3)) => {
+                let parts = parts.map(cells).map(|(_, cells)| (pairs.first(3), cells));
+                S::react::<T, K, _, G, 12>(kinetics, parts, old, new, gates);
+            }
+            _ => {
+                for (row, columns) in parts {
+                    let cells = row.cells(columns);
+                    let diffusion = &mut self.diffusion[..cells.len()];
+                    S::diffuse(self.stencil, layout, old, &row, columns, diffusion);
+                    let given = std::iter::once((Given(&*diffusion), cells));
+                    S::react(kinetics, given, old, new, gates);
+                }
+            }
         }
     }
 

@@ -1,86 +1,11 @@
 //! A box of cells with ghosts around it, and its state.
 
 use super::activation::Upstrokes;
-use super::layout::{Aligned, LANES, Layout};
+use super::layout::{Aligned, Layout};
 use super::options::StimulusKind;
+use super::spans::Spans;
 use super::stencil::Stencil;
 use crate::real::Float;
-
-/// Cells of a row with one set of parameters; whole blocks of columns.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Span {
-    pub low: isize,
-    pub high: isize,
-    /// Parameter set; `None`: several within the blocks.
-    pub region: Option<u8>,
-}
-
-/// Which columns of each row are computed, ghosts included.
-#[derive(Debug)]
-pub enum Spans {
-    /// All, with the first parameter set.
-    Whole,
-    /// By number of the row.
-    Rows {
-        first: Vec<u32>,
-        spans: Vec<Span>,
-        /// Parameter set of each cell, where there are several.
-        region: Vec<u8>,
-    },
-}
-
-impl Spans {
-    /// From what each cell is: `None` inactive, else its parameter set.
-    pub fn new(layout: &Layout, of: impl Fn([isize; 3]) -> Option<u8>) -> Self {
-        let range = |a: usize| {
-            let ghost = layout.ghost[a] as isize;
-            -ghost..layout.size[a] as isize + ghost
-        };
-        let (mut first, mut spans) = (vec![0], Vec::<Span>::new());
-        let mut region = vec![0; layout.len];
-        let mut several = false;
-        let (low, high) = layout.whole_blocks(range(2).start, range(2).end);
-        for layer in range(0) {
-            for row in range(1) {
-                let begun = spans.len();
-                for block in (low..high).step_by(LANES) {
-                    let mut found = None;
-                    let mut mixed = false;
-                    for column in block..block + LANES as isize {
-                        let inside = range(2).contains(&column);
-                        if let Some(r) = of([layer, row, column]).filter(|_| inside) {
-                            region[layout.index([layer, row, column])] = r;
-                            mixed |= found.is_some_and(|f| f != r);
-                            found = Some(r);
-                            several |= r != 0;
-                        }
-                    }
-                    let Some(found) = found else { continue };
-                    let next = Span {
-                        low: block,
-                        high: block + LANES as isize,
-                        region: (!mixed).then_some(found),
-                    };
-                    match spans[begun..].last_mut() {
-                        Some(last) if last.high == block && last.region == next.region => {
-                            last.high = next.high;
-                        }
-                        _ => spans.push(next),
-                    }
-                }
-                first.push(spans.len() as u32);
-            }
-        }
-        if !several {
-            region = Vec::new();
-        }
-        Spans::Rows {
-            first,
-            spans,
-            region,
-        }
-    }
-}
 
 /// A stimulus on the cells of one tile.
 #[derive(Debug)]

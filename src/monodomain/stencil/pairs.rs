@@ -17,8 +17,9 @@ use std::ops::Range;
 
 use super::{Diffuse, beside};
 use crate::monodomain::kernel;
-use crate::monodomain::layout::{Aligned, Layout};
+use crate::monodomain::layout::{Aligned, LANES, Layout};
 use crate::real::{Arithmetic, Float};
+use crate::simd::prefetch;
 
 /// Weights k of the pairs (cell, cell + offset) of a tile, stored at the cell.
 #[derive(Debug)]
@@ -27,6 +28,8 @@ pub struct Pairs<T> {
     weights: Vec<Aligned<T>>,
     /// How many of them, the first, are across faces.
     faces: usize,
+    /// Weights across faces inside the best conductor of the tile.
+    even: Vec<T>,
 }
 
 /// D of the cells in a window, and which of them are active; what the weights are made from.
@@ -126,8 +129,13 @@ impl<T: Float> Pairs<T> {
         let offset = |step: [isize; 3]| {
             step[0] * layout.layer_stride as isize + step[1] * layout.row_stride as isize + step[2]
         };
+        let largest = |values: &[f64]| values.iter().copied().fold(0.0, f64::max);
         Self {
             faces: axes.len(),
+            even: pairs[..axes.len()]
+                .iter()
+                .map(|(_, values)| T::from_f64(dt * largest(values)))
+                .collect(),
             offsets: pairs.iter().map(|(step, _)| offset(*step)).collect(),
             weights: pairs
                 .iter()
@@ -140,6 +148,51 @@ impl<T: Float> Pairs<T> {
                     weights
                 })
                 .collect(),
+        }
+    }
+
+    /// Whether all pairs of the [`LANES`] cells from position `at` have the weights of [`Even`], so
+    /// that none need be loaded.
+    pub fn is_even(&self, at: usize) -> bool {
+        let same = |(p, weights): (usize, &Aligned<T>)| {
+            let behind = at.checked_sub(self.offsets[p] as usize);
+            behind.is_some_and(|behind| {
+                let here = weights[at..at + LANES].iter();
+                here.chain(&weights[behind..behind + LANES])
+                    .all(|k| *k == self.even[p])
+            })
+        };
+        self.offsets.len() == self.faces && self.weights.iter().enumerate().all(same)
+    }
+
+    /// Asks for the weights of the pairs ahead of a cell to be in the cache soon.
+    #[inline(always)]
+    pub fn prefetch(&self, at: usize) {
+        for weights in &self.weights {
+            prefetch(weights, at);
+        }
+    }
+
+    /// Whether D has no cross terms, and along how many axes it acts.
+    pub fn straight(&self) -> Option<usize> {
+        (self.offsets.len() == self.faces).then_some(self.faces)
+    }
+
+    /// The stencil of cells that are even.
+    #[inline(always)]
+    pub fn even<const P: usize>(&self) -> Even<T, P> {
+        Even {
+            offsets: std::array::from_fn(|p| self.offsets[p]),
+            weights: std::array::from_fn(|p| self.even[p]),
+        }
+    }
+
+    /// The stencil of the first `count` pairs.
+    #[inline(always)]
+    pub fn first(&self, count: usize) -> Few<'_, T> {
+        Few {
+            offsets: &self.offsets[..count],
+            weights: &self.weights[..count],
         }
     }
 
@@ -200,8 +253,37 @@ impl<T: Float> Pairs<T> {
     }
 }
 
+/// Pairs across faces, `P` axes, of one weight for each axis. In the order of [`Few`]: to the last
+/// bit the same.
+pub struct Even<T, const P: usize> {
+    offsets: [isize; P],
+    weights: [T; P],
+}
+
+/// Of each pair the u ahead and the u behind.
+impl<T: Float, const P: usize, const N: usize> Diffuse<T, N> for Even<T, P> {
+    #[inline(always)]
+    fn sources<'a>(&'a self, u: &'a [T], cells: &Range<usize>) -> [&'a [T]; N] {
+        let mut sources = [&u[..0]; N];
+        for p in 0..P {
+            sources[2 * p] = beside(u, cells, self.offsets[p]);
+            sources[2 * p + 1] = beside(u, cells, -self.offsets[p]);
+        }
+        sources
+    }
+
+    #[inline(always)]
+    fn at<A: Arithmetic>(&self, u: T, values: [T; N]) -> T {
+        let mut sum = T::from_f64(0.0);
+        for i in 0..N {
+            sum = A::mul_add(self.weights[i / 2], values[i] - u, sum);
+        }
+        sum
+    }
+}
+
 /// Some of the pairs.
-struct Few<'a, T> {
+pub struct Few<'a, T> {
     offsets: &'a [isize],
     weights: &'a [Aligned<T>],
 }

@@ -26,33 +26,34 @@ impl<T: Float> Uniform<T> {
         cells: Range<usize>,
         out: &mut [T],
     ) {
-        match self.solid(row) {
-            None => kernel::diffuse::<A, T, _, W, 4>(&self.planar(row), false, u, cells, out),
-            Some(solid) => kernel::diffuse::<A, T, _, W, 6>(&solid, false, u, cells, out),
+        let planar = self.planar(*row);
+        match self.rows {
+            None => kernel::diffuse::<A, T, _, W, 4>(&planar, false, u, cells, out),
+            Some(rows) => {
+                kernel::diffuse::<A, T, _, W, 6>(&Solid { planar, rows }, false, u, cells, out);
+            }
         }
     }
 
-    /// The stencil of a row without rows beside it.
+    /// Along layers and columns of a row.
     #[inline(always)]
-    pub fn planar<'a>(&'a self, row: &'a Row) -> Planar<'a, T> {
-        Planar { weights: self, row }
-    }
-
-    /// The stencil of a row of a 3D grid.
-    #[inline(always)]
-    pub fn solid<'a>(&'a self, row: &'a Row) -> Option<Solid<'a, T>> {
-        let planar = self.planar(row);
-        self.rows.map(|rows| Solid { planar, rows })
+    pub fn planar(&self, row: Row) -> Planar<T> {
+        Planar {
+            layers: self.layers,
+            columns: self.columns,
+            row,
+        }
     }
 }
 
 /// In 2D, along layers and columns; exactly 0 where u is constant.
-pub struct Planar<'a, T> {
-    weights: &'a Uniform<T>,
-    row: &'a Row,
+pub struct Planar<T> {
+    layers: T,
+    columns: T,
+    row: Row,
 }
 
-impl<T: Float> Diffuse<T, 4> for Planar<'_, T> {
+impl<T: Float> Diffuse<T, 4> for Planar<T> {
     #[inline(always)]
     fn sources<'a>(&'a self, u: &'a [T], cells: &Range<usize>) -> [&'a [T]; 4] {
         let [below, above] = self.row.layers;
@@ -66,21 +67,18 @@ impl<T: Float> Diffuse<T, 4> for Planar<'_, T> {
 
     #[inline(always)]
     fn at<A: Arithmetic>(&self, u: T, [below, above, left, right]: [T; 4]) -> T {
-        let Uniform {
-            layers, columns, ..
-        } = *self.weights;
-        let along_layers = layers * second::<A, T>(below, u, above);
-        A::mul_add(columns, second::<A, T>(left, u, right), along_layers)
+        let along_layers = self.layers * second::<A, T>(below, u, above);
+        A::mul_add(self.columns, second::<A, T>(left, u, right), along_layers)
     }
 }
 
 /// In 3D, along layers, rows and columns.
-pub struct Solid<'a, T> {
-    planar: Planar<'a, T>,
-    rows: T,
+pub struct Solid<T> {
+    pub planar: Planar<T>,
+    pub rows: T,
 }
 
-impl<T: Float> Diffuse<T, 6> for Solid<'_, T> {
+impl<T: Float> Diffuse<T, 6> for Solid<T> {
     #[inline(always)]
     fn sources<'a>(&'a self, u: &'a [T], cells: &Range<usize>) -> [&'a [T]; 6] {
         let [below, above, left, right] = self.planar.sources(u, cells);

@@ -4,11 +4,12 @@ use crate::ionic::fenton_karma::FentonKarma;
 use crate::ionic::{GateStep, IonicModel, Kinetics};
 use crate::monodomain::layout::{Aligned, Layout};
 use crate::monodomain::simd::advance_at;
+use crate::monodomain::spans::Spans;
 use crate::monodomain::stencil::Stencil;
 use crate::monodomain::stencil::pairs::{Medium, Pairs};
 use crate::monodomain::stencil::uniform::Uniform;
 use crate::monodomain::sweep::Block;
-use crate::monodomain::tile::{Spans, Tile};
+use crate::monodomain::tile::Tile;
 use crate::real::{Arithmetic, Float};
 use crate::simd::SimdLevel;
 
