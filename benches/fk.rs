@@ -18,7 +18,7 @@ use isochrone::simd::SimdLevel;
 /// Set 3, D = 0.1 mm²/ms, Δx = 0.1 mm, Δt = 0.01 ms, twenty rows excited: as the JAX baseline.
 const DT: f64 = 0.01;
 /// Cell updates of one measurement.
-const UPDATES: f64 = 1.5e9;
+const UPDATES: f64 = 4e8;
 const REPEATS: usize = 5;
 
 struct Case {
@@ -184,6 +184,10 @@ fn cases(level: SimdLevel) -> Vec<Case> {
         Case {
             tissue: Kind::Shell,
             ..base("shell in 256³, f32, per active", [256; 3])
+        },
+        Case {
+            tissue: Kind::Shell,
+            ..base("shell in 64³, f32, per active", [64; 3])
         },
         Case {
             precision: Precision::F64,

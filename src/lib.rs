@@ -29,6 +29,7 @@ pub mod huge_pages;
 pub mod inversion;
 pub mod io;
 pub mod ionic;
+pub mod memory;
 pub mod mesh;
 pub mod monodomain;
 pub mod numbered_list;

@@ -17,6 +17,9 @@ use crate::comm::{Communicator, broadcast_slice};
 use crate::error::Result;
 use crate::real::Float;
 
+/// Least length of the buffer of Δt ∇·(D∇u): a good part of a cache of the first level.
+const DIFFUSION: usize = 2048;
+
 /// A stimulus and the cells that it acts on, in ascending order.
 #[derive(Debug, Clone)]
 pub struct StimulusCells {
@@ -178,7 +181,7 @@ pub fn tiles<T: Float, const G: usize>(
             now: 0,
             gates: rest.1.map(whole),
             begun: make.heun.then(|| (whole(rest.0), rest.1.map(whole))),
-            diffusion: Aligned::new(layout.row_stride, T::from_f64(0.0)),
+            diffusion: Aligned::new(layout.row_stride.max(DIFFUSION), T::from_f64(0.0)),
             stimuli,
             upstrokes: upstrokes.map(|options| Upstrokes::new(layout.owned(), options)),
             layout,

@@ -5,7 +5,7 @@
 
 use std::ops::Range;
 
-use super::stencil::Diffuse;
+use super::stencil::{Diffuse, length};
 use crate::ionic::Kinetics;
 use crate::real::{Arithmetic, Float};
 
@@ -25,7 +25,7 @@ pub fn react<A, T, K, D, const W: usize, const G: usize, const N: usize>(
     K: Kinetics<T, G>,
     D: Diffuse<T, N>,
 {
-    let count = cells.len() / W;
+    let count = length(&cells) / W;
     let sources = all_blocks::<T, W, N>(diffuse.sources(u, &cells), count);
     let gates = gates
         .each_mut()
@@ -71,7 +71,7 @@ pub fn diffuse<A, T, D, const W: usize, const N: usize>(
     T: Float,
     D: Diffuse<T, N>,
 {
-    let count = cells.len() / W;
+    let count = length(&cells) / W;
     let sources = all_blocks::<T, W, N>(diffuse.sources(u, &cells), count);
     let (u, out) = (
         blocks::<T, W>(&u[cells], count),

@@ -55,13 +55,12 @@ pub trait Kernels {
         diffusion: &[T],
     );
 
-    /// [`Stencil::diffuse`].
+    /// [`Stencil::diffuse`] of `parts` of rows, one after the other in `out`.
     fn diffuse<T: Float>(
         stencil: &Stencil<T>,
         layout: &Layout,
         u: &[T],
-        row: &Row,
-        columns: (isize, isize),
+        parts: impl Iterator<Item = (Row, (isize, isize))>,
         out: &mut [T],
     );
 
@@ -161,8 +160,7 @@ macro_rules! level {
                 stencil: &Stencil<T>,
                 layout: &Layout,
                 u: &[T],
-                row: &Row,
-                columns: (isize, isize),
+                parts: impl Iterator<Item = (Row, (isize, isize))>,
                 out: &mut [T],
             ) {
                 $(#[target_feature(enable = $features)])?
@@ -171,16 +169,20 @@ macro_rules! level {
                     stencil: &Stencil<T>,
                     layout: &Layout,
                     u: &[T],
-                    row: &Row,
-                    columns: (isize, isize),
+                    parts: impl Iterator<Item = (Row, (isize, isize))>,
                     out: &mut [T],
                 ) {
-                    stencil.diffuse::<$arithmetic, LANES>(layout, u, row, columns, out);
+                    let mut out = out;
+                    for (row, columns) in parts {
+                        let (here, rest) = out.split_at_mut((columns.1 - columns.0) as usize);
+                        stencil.diffuse::<$arithmetic, LANES>(layout, u, &row, columns, here);
+                        out = rest;
+                    }
                 }
                 // SAFETY: as above.
                 #[allow(unused_unsafe)]
                 unsafe {
-                    compiled(stencil, layout, u, row, columns, out);
+                    compiled(stencil, layout, u, parts, out);
                 }
             }
 

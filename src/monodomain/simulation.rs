@@ -267,7 +267,8 @@ impl<T: Float> Visitor for Build<'_, T> {
             Box::new(Schedules(setup.schedules))
         };
         let depth = make.depth(&division);
-        let team = agree(comm, Team::new(setup.threads))?;
+        // Threads without a tile would only spin.
+        let team = agree(comm, Team::new(setup.threads.clamp(1, tiles.len().max(1))))?;
         Ok(Box::new(Engine::new(
             comm.rank(),
             division,

@@ -11,25 +11,26 @@ pub struct Alike {
     pub region: Option<u8>,
 }
 
-/// Blocks of a row that are alike.
+/// A block of [`LANES`] cells of a row. One by one: the rows of a masked tissue are so short that
+/// loops of unequal length over them would cost more than the cells.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Span {
-    pub row: isize,
-    pub low: isize,
-    pub high: isize,
+    row: i32,
+    low: i32,
     pub alike: Alike,
 }
 
 impl Span {
-    /// The part in these rows and columns: its row and columns.
+    /// Its row and columns, if it is one of these rows and columns (whole blocks).
     #[inline(always)]
     pub fn within(
         &self,
         rows: (isize, isize),
         columns: (isize, isize),
     ) -> Option<(isize, (isize, isize))> {
-        let (low, high) = (self.low.max(columns.0), self.high.min(columns.1));
-        (self.row >= rows.0 && self.row < rows.1 && low < high).then_some((self.row, (low, high)))
+        let (row, low) = (self.row as isize, self.low as isize);
+        let inside = row >= rows.0 && row < rows.1 && low >= columns.0 && low < columns.1;
+        inside.then_some((row, (low, low + LANES as isize)))
     }
 }
 
@@ -79,25 +80,14 @@ impl Spans {
                         }
                     }
                     let Some(found) = found else { continue };
-                    let next = Span {
-                        row,
-                        low: block,
-                        high: block + LANES as isize,
+                    spans.push(Span {
+                        row: row as i32,
+                        low: block as i32,
                         alike: Alike {
                             even: even(layout.index([layer, row, block])),
                             region: (!mixed).then_some(found),
                         },
-                    };
-                    match spans[begun..].last_mut() {
-                        Some(last)
-                            if last.row == row
-                                && last.high == block
-                                && last.alike == next.alike =>
-                        {
-                            last.high = next.high;
-                        }
-                        _ => spans.push(next),
-                    }
+                    });
                 }
             }
             spans[begun..].sort_by_key(|span| span.alike);

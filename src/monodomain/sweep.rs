@@ -273,8 +273,11 @@ impl<T: Float, const G: usize> Arrays<'_, T, G> {
                 }
             }
         }
-        for row in level.rows.0..level.rows.1 {
-            self.finish_row::<S>(level, [layer, row]);
+        let idle = level.stimuli.is_empty() && (level.record.is_none() || self.upstrokes.is_none());
+        if !idle || matches!(self.stencil, Stencil::Uniform(_)) {
+            for row in level.rows.0..level.rows.1 {
+                self.finish_row::<S>(level, [layer, row]);
+            }
         }
     }
 
@@ -321,7 +324,7 @@ impl<T: Float, const G: usize> Arrays<'_, T, G> {
         even: bool,
         from: usize,
         layer: isize,
-        parts: impl Iterator<Item = (isize, (isize, isize))>,
+        parts: impl Iterator<Item = (isize, (isize, isize))> + Clone,
     ) {
         let (layout, edges) = (self.layout, self.edges);
         let parts = parts.map(|(row, columns)| (Row::new(layout, edges, [layer, row]), columns));
@@ -366,12 +369,21 @@ impl<T: Float, const G: usize> Arrays<'_, T, G> {
                 S::react::<T, K, _, G, 12>(kinetics, parts, old, new, gates);
             }
             _ => {
-                for (row, columns) in parts {
-                    let cells = row.cells(columns);
-                    let diffusion = &mut self.diffusion[..cells.len()];
-                    S::diffuse(self.stencil, layout, old, &row, columns, diffusion);
-                    let given = std::iter::once((Given(&*diffusion), cells));
+                // As many at once as the buffer holds: rows, or blocks of a masked tissue.
+                let mut parts = parts;
+                while let Some((_, (low, high))) = parts.clone().next() {
+                    let count = self.diffusion.len() / (high - low) as usize;
+                    let some = parts.clone().take(count);
+                    S::diffuse(self.stencil, layout, old, some.clone(), self.diffusion);
+                    let mut rest: &[T] = self.diffusion;
+                    let given = some.map(|part| {
+                        let (_, cells) = cells(part);
+                        let (here, after) = rest.split_at(cells.len());
+                        rest = after;
+                        (Given(here), cells)
+                    });
                     S::react(kinetics, given, old, new, gates);
+                    parts.nth(count - 1);
                 }
             }
         }
@@ -403,7 +415,8 @@ impl<T: Float, const G: usize> Arrays<'_, T, G> {
     /// Δt ∇·(D∇u) of columns of a row (whole blocks), at the beginning of `diffusion`.
     fn diffuse<S: Kernels>(&mut self, from: usize, row: &Row, columns: (isize, isize)) {
         let out = &mut self.diffusion[..row.cells(columns).len()];
-        S::diffuse(self.stencil, self.layout, self.u[from], row, columns, out);
+        let part = std::iter::once((*row, columns));
+        S::diffuse(self.stencil, self.layout, self.u[from], part, out);
     }
 
     /// Applies a stimulus to columns of a row whose step is done.

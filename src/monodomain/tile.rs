@@ -47,7 +47,7 @@ pub struct Tile<T, const G: usize> {
     pub gates: [Aligned<T>; G],
     /// u and gates at the beginning of a Heun step.
     pub begun: Option<(Aligned<T>, [Aligned<T>; G])>,
-    /// Δt ∇·(D∇u) of a row.
+    /// Δt ∇·(D∇u) of a row, or of some blocks.
     pub diffusion: Aligned<T>,
     /// The stimuli of the case that touch this tile, by number.
     pub stimuli: Vec<(usize, Applied<T>)>,

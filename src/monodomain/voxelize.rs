@@ -13,6 +13,7 @@ use super::grid::Grid;
 use super::options::Spacing;
 use super::voxels::Voxels;
 use crate::error::{Error, Result};
+use crate::memory;
 use crate::mesh::TetMesh;
 use crate::tensor::{Vec3, cross, dot, scale, sub};
 
@@ -271,7 +272,7 @@ fn box_cells(grid: &Grid) -> f64 {
 
 /// Refuses grids with more than `most` cells, or that need more memory than there is.
 fn refuse_too_many(grid: &Grid, in_box: f64, most: f64, bytes: f64) -> Result<()> {
-    let memory = available_memory().unwrap_or(f64::INFINITY);
+    let memory = memory::available().unwrap_or(f64::INFINITY);
     let excess = (in_box / most).max(bytes / memory);
     if excess <= 1.0 {
         return Ok(());
@@ -295,14 +296,6 @@ fn refuse_too_many(grid: &Grid, in_box: f64, most: f64, bytes: f64) -> Result<()
         (wanted / digit).ceil() * digit
     );
     Err(Error::bad_data("spacing", problem, remedy))
-}
-
-/// Bytes that this machine could still give, where it says so.
-fn available_memory() -> Option<f64> {
-    let text = std::fs::read_to_string("/proc/meminfo").ok()?;
-    let line = text.lines().find_map(|l| l.strip_prefix("MemAvailable:"))?;
-    let kilobytes: f64 = line.split_whitespace().next()?.parse().ok()?;
-    Some(kilobytes * 1024.0)
 }
 
 /// Tetrahedra sorted by the layers of cells that they cross.

@@ -201,3 +201,33 @@ fn not_a_number_is_found() {
         );
     }
 }
+
+/// The sum over faces alone is too little where D is oblique in all three planes: with fibres along
+/// (1, 1, 1) the fastest mode is not that of the checkerboard.
+#[test]
+fn the_stated_limit_holds_for_oblique_fibres_in_3d() {
+    let n = 12;
+    let (fibre, across) = (0.2, 0.002);
+    // D = across I + (fibre − across) f fᵀ.
+    let (on, off) = (across + (fibre - across) / 3.0, (fibre - across) / 3.0);
+    let tensor = Diffusivity::Uniform([on, off, off, on, off, on]);
+    let mut case = Case::new(grid([n; 3], 0.2, [true; 3]), tensor, 1e-3);
+    case.models = vec![crate::case::inert()];
+    // Its fastest modes have c = cos θ = −½ on all axes: three cells long.
+    let wave = |c: usize| {
+        let phase = (c % n + c / n % n + c / (n * n)) as f64;
+        1e-3 * (2.0 * std::f64::consts::PI / 3.0 * phase).cos()
+    };
+    case.initial = vec![(0..n * n * n).map(wave).collect()];
+    let limit = largest_dt(&case);
+    // The exact one: the symbol's largest value is 13.5 off + 12 (on − off)·¾ at c = −½.
+    let symbol = (13.5 * off + 9.0 * (on - off)) / (0.2 * 0.2);
+    assert!(limit <= 2.0 / symbol, "{limit} for {}", 2.0 / symbol);
+    assert!(limit > 0.9 * 2.0 / symbol, "{limit} for {}", 2.0 / symbol);
+    case.dt = limit;
+    let most = case.on(Way::plain(), |comm, simulation| {
+        simulation.advance(comm, 0, 4000);
+        simulation.largest(comm).0
+    });
+    assert!(most <= 1e-3 * (1.0 + 1e-9), "{most}");
+}

@@ -82,7 +82,7 @@ pub struct Given<'a, T>(pub &'a [T]);
 impl<T: Float> Diffuse<T, 1> for Given<'_, T> {
     #[inline(always)]
     fn sources<'a>(&'a self, _: &'a [T], cells: &Range<usize>) -> [&'a [T]; 1] {
-        [&self.0[..cells.len()]]
+        [&self.0[..length(cells)]]
     }
 
     #[inline(always)]
@@ -95,7 +95,14 @@ impl<T: Float> Diffuse<T, 1> for Given<'_, T> {
 #[inline(always)]
 fn beside<'a, T>(values: &'a [T], cells: &Range<usize>, step: isize) -> &'a [T] {
     let start = cells.start.wrapping_add_signed(step);
-    &values[start..start + cells.len()]
+    &values[start..start + length(cells)]
+}
+
+/// Number of cells, a constant to the compiler where the ends of the range say so ([`Range::len`]
+/// is not: it looks for empty ranges first).
+#[inline(always)]
+pub fn length(cells: &Range<usize>) -> usize {
+    cells.end - cells.start
 }
 
 /// A row of a tile, and the way to the layers and rows beside it; at an edge without flux that is

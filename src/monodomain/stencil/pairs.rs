@@ -197,6 +197,8 @@ impl<T: Float> Pairs<T> {
     }
 
     /// Largest Δt Σ_faces D_face/Δx² over the cells: the diffusion's share in the limit of stability.
+    /// With cross terms in 3D it is more by an eighth: with all D_ab = D the symbol is
+    /// 6 D (1 − c)(2 + c), c = cos θ, largest at c = −½ with 13.5 D against 12 D of the faces.
     pub fn largest_sum(&self, layout: &Layout) -> f64 {
         let mut largest = 0.0_f64;
         for c in window(layout) {
@@ -212,7 +214,8 @@ impl<T: Float> Pairs<T> {
                 .sum();
             largest = largest.max(sum);
         }
-        largest
+        let oblique = self.faces == 3 && self.offsets.len() > self.faces;
+        if oblique { 1.125 * largest } else { largest }
     }
 
     #[inline(always)]
@@ -275,8 +278,9 @@ impl<T: Float, const P: usize, const N: usize> Diffuse<T, N> for Even<T, P> {
     #[inline(always)]
     fn at<A: Arithmetic>(&self, u: T, values: [T; N]) -> T {
         let mut sum = T::from_f64(0.0);
-        for i in 0..N {
-            sum = A::mul_add(self.weights[i / 2], values[i] - u, sum);
+        for p in 0..P {
+            let (k, beside) = (self.weights[p], [values[2 * p], values[2 * p + 1]]);
+            sum = sum + pair::<A, T>(u, beside, [k, k]);
         }
         sum
     }
@@ -306,11 +310,18 @@ impl<T: Float, const N: usize> Diffuse<T, N> for Few<'_, T> {
     #[inline(always)]
     fn at<A: Arithmetic>(&self, u: T, values: [T; N]) -> T {
         let mut sum = T::from_f64(0.0);
-        for p in 0..N / 2 {
-            sum = A::mul_add(values[2 * p + 1], values[2 * p] - u, sum);
+        for p in 0..N / 4 {
+            let [ahead, k_ahead, behind, k_behind] = [0, 1, 2, 3].map(|i| values[4 * p + i]);
+            sum = sum + pair::<A, T>(u, [ahead, behind], [k_ahead, k_behind]);
         }
         sum
     }
+}
+
+/// k₁ (u₁ − u) + k₂ (u₂ − u): pairs are summed one by one, so that no sum waits for the one before.
+#[inline(always)]
+fn pair<A: Arithmetic, T: Float>(u: T, beside: [T; 2], k: [T; 2]) -> T {
+    A::mul_add(k[0], beside[0] - u, k[1] * (beside[1] - u))
 }
 
 /// The cells of a tile, its ghosts, and one more below (whose pairs reach into it).

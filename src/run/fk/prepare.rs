@@ -5,12 +5,13 @@ use std::path::PathBuf;
 use crate::config::Case;
 use crate::error::{Error, Result};
 use crate::io;
+use crate::memory;
 use crate::mesh::TetMesh;
 use crate::mesh::check::validate;
 use crate::mesh::formats;
 use crate::monodomain::grid::{Diffusivity, Grid, Tissue};
 use crate::monodomain::options::{
-    DatasetOptions, FkOptions, GridOptions, InitialOptions, Parameters,
+    DatasetOptions, DiffusivityOptions, FkOptions, GridOptions, InitialOptions, Parameters,
 };
 use crate::monodomain::region::{Parts, Regions};
 use crate::monodomain::simulation::Values;
@@ -43,6 +44,8 @@ pub struct Prepared {
 pub fn prepare(case: &Case, fk: &FkOptions, gates: &[&str]) -> Result<Prepared> {
     let mut inputs = Vec::new();
     let (grid, voxels, mesh) = grid(case, fk, &mut inputs)?;
+    let oblique = !matches!(fk.diffusivity, Some(DiffusivityOptions::Isotropic(_)));
+    refuse_beyond_memory(&grid, voxels.is_some() && oblique)?;
     let read = |d: &DatasetOptions| io::read_matrix(&d.file, &d.dataset);
     let datasets = [fk.mask.as_ref(), diffusivity_dataset(fk)];
     inputs.extend(datasets.into_iter().flatten().map(|d| d.file.clone()));
@@ -99,6 +102,27 @@ pub fn prepare(case: &Case, fk: &FkOptions, gates: &[&str]) -> Result<Prepared> 
         mesh,
         inputs,
     })
+}
+
+/// Refuses a grid whose description alone would not fit in this machine: rank 0 holds that of the
+/// whole box.
+fn refuse_beyond_memory(grid: &Grid, tensors: bool) -> Result<()> {
+    // Which cells are active, their parameter sets, one field; D of each cell, twice while it is
+    // sent to the ranks.
+    let per_cell = 10.0 + if tensors { 96.0 } else { 0.0 };
+    let cells: f64 = grid.shape.iter().map(|n| *n as f64).product();
+    match memory::available() {
+        Some(memory) if cells * per_cell > memory => Err(Error::bad_data(
+            "fk.grid",
+            format!(
+                "{cells:.3e} cells need more than {:.1} GB of memory, and {:.1} GB are free",
+                cells * per_cell / 1e9,
+                memory / 1e9
+            ),
+            "give a coarser spacing or a smaller box (is mesh.unit right?), or run on a larger machine",
+        )),
+        _ => Ok(()),
+    }
 }
 
 type Made = (Grid, Option<Voxels>, Option<TetMesh>);
