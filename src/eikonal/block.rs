@@ -5,8 +5,8 @@
 use super::local_solver::{Corner, boundary, interior};
 use crate::real::Real;
 
-/// Corners per block.
-pub const BLOCK: usize = 64;
+/// Corners per block (a power of two).
+pub const BLOCK: usize = 128;
 
 /// A block of local solves of one kind.
 #[derive(Clone)]
@@ -14,7 +14,7 @@ pub struct Block<T> {
     len: usize,
     lengths: [[T; BLOCK]; 6],
     phi: [[T; BLOCK]; 3],
-    /// The vertex (or whatever the caller wants back) of each corner.
+    /// What the caller calls each corner.
     pub label: [u32; BLOCK],
     /// Times above which a solution is of no interest.
     pub limit: [T; BLOCK],
@@ -48,10 +48,10 @@ impl<T: Real> Block<T> {
         self.len
     }
 
-    /// Whether there is no room left.
+    /// Corners that still fit.
     #[inline(always)]
-    pub fn is_full(&self) -> bool {
-        self.len == BLOCK
+    pub fn room(&self) -> usize {
+        BLOCK - self.len
     }
 
     /// Empties the block.
@@ -63,7 +63,8 @@ impl<T: Real> Block<T> {
     /// Adds a corner; there must be room.
     #[inline(always)]
     pub fn push(&mut self, lengths: [T; 6], phi: [T; 3], label: u32, limit: T) {
-        let i = self.len;
+        // There is room, so this is `len`; the compiler sees that it is in range.
+        let i = self.len % BLOCK;
         for (column, l) in self.lengths.iter_mut().zip(lengths) {
             column[i] = l;
         }

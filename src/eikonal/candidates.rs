@@ -10,11 +10,9 @@
 
 use rayon::prelude::*;
 
-use super::block::Block;
 use super::local_solver::{Corner, Stencil, stencil, support};
 use super::metric_mesh::{FACE, Incidence, MetricMesh};
-use super::screen::Screen;
-use super::simd::Kernels;
+use super::pipeline::Pipeline;
 use crate::real::Real;
 
 /// Tetrahedra per task.
@@ -167,10 +165,6 @@ struct Finder<'a, T: Real> {
     mesh: &'a MetricMesh<T>,
     inv_gamma: &'a [T],
     phi: &'a [T],
-    kernels: Kernels<T>,
-    screen: Box<Screen<T>>,
-    interior: Box<Block<T>>,
-    boundary: Box<Block<T>>,
     /// Vertex and candidate.
     hits: Vec<(u32, Candidate)>,
     local_solves: u64,
@@ -182,88 +176,27 @@ impl<'a, T: Real> Finder<'a, T> {
             mesh,
             inv_gamma,
             phi,
-            kernels: Kernels::detect(),
-            screen: Box::default(),
-            interior: Box::default(),
-            boundary: Box::default(),
             hits: Vec::new(),
             local_solves: 0,
         }
     }
 
     fn run(&mut self, tetrahedra: std::ops::Range<u32>) {
-        let slack = T::from_f64(relative_tolerance::<T>());
+        let mut pipeline = Pipeline::new(relative_tolerance::<T>());
         for t in tetrahedra {
-            self.screen.push(self.mesh, self.inv_gamma, self.phi, t);
-            if self.screen.is_full() {
-                self.flush_screen(slack);
+            let tet = &self.mesh.tetrahedra[t as usize];
+            let times = tet.vertices.map(|v| self.phi[v as usize]);
+            let inv_gamma = self.inv_gamma[self.mesh.domains[t as usize] as usize];
+            pipeline.push(t, tet, times, inv_gamma, 15);
+        }
+        pipeline.finish();
+        self.local_solves += pipeline.local_solves;
+        for (incidence, _) in pipeline.found {
+            let v = self.mesh.vertex_at(incidence);
+            if (v as usize) < self.mesh.owned {
+                self.hit(v, incidence);
             }
         }
-        self.flush_screen(slack);
-        self.flush_interior();
-        self.flush_boundary();
-    }
-
-    fn flush_screen(&mut self, slack: T) {
-        self.kernels.screen(&mut self.screen, slack);
-        for i in 0..self.screen.len() {
-            let mut corners = self.screen.corners(i);
-            while corners != 0 {
-                let c = corners.trailing_zeros() as usize;
-                corners &= corners - 1;
-                self.push(i, c);
-            }
-        }
-        self.screen.clear();
-    }
-
-    /// Adds corner `c` of tetrahedron `i` of the screened block.
-    #[inline(always)]
-    fn push(&mut self, i: usize, c: usize) {
-        let t = self.screen.tetrahedra[i];
-        let tet = &self.mesh.tetrahedra[t as usize];
-        let times = self.screen.times(i);
-        // Not reached: nothing wins there.
-        if tet.vertices[c] as usize >= self.mesh.owned || times[c].value() == f64::INFINITY {
-            return;
-        }
-        let [a, b, d] = FACE[c];
-        self.interior.push(
-            tet.corner_lengths(c, self.screen.inv_gamma(i)),
-            [times[a], times[b], times[d]],
-            t << 2 | c as u32,
-            T::from_f64(limit(times[c])),
-        );
-        if self.interior.is_full() {
-            self.flush_interior();
-        }
-    }
-
-    fn flush_interior(&mut self) {
-        self.kernels.interior(&mut self.interior);
-        self.local_solves += self.interior.len() as u64;
-        for i in 0..self.interior.len() {
-            let (arrival, limit) = (self.interior.arrival[i], self.interior.limit[i]);
-            if arrival <= limit {
-                self.hit(self.interior.label[i]);
-            } else if arrival.value() == f64::INFINITY && self.interior.bound[i] <= limit {
-                self.boundary.push_from(&self.interior, i);
-                if self.boundary.is_full() {
-                    self.flush_boundary();
-                }
-            }
-        }
-        self.interior.clear();
-    }
-
-    fn flush_boundary(&mut self) {
-        self.kernels.boundary(&mut self.boundary);
-        for i in 0..self.boundary.len() {
-            if self.boundary.arrival[i] <= self.boundary.limit[i] {
-                self.hit(self.boundary.label[i]);
-            }
-        }
-        self.boundary.clear();
     }
 
     /// The local solve of a corner, and its solution.
@@ -275,9 +208,7 @@ impl<'a, T: Real> Finder<'a, T> {
     }
 
     /// Notes a corner that may win, with what it depends on.
-    fn hit(&mut self, incidence: Incidence) {
-        let (t, c) = ((incidence >> 2) as usize, (incidence & 3) as usize);
-        let v = self.mesh.tetrahedra[t].vertices[c];
+    fn hit(&mut self, v: u32, incidence: Incidence) {
         let time = self.phi[v as usize];
         let (corner, at) = self.solve(incidence);
         let support = support(&corner, &at, limit(time) - time.value());
@@ -299,7 +230,7 @@ impl<'a, T: Real> Finder<'a, T> {
         let before = self.hits.len();
         for (incidence, arrival) in arrivals {
             if arrival <= best + relative_tolerance::<T>() * best.abs() {
-                self.hit(incidence);
+                self.hit(v, incidence);
             }
         }
         (self.hits.len() - before) as u32

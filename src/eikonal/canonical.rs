@@ -279,10 +279,7 @@ impl<'a, 'b, T: Real> Pass<'a, 'b, T> {
         self.cycles_known = true;
         let numbers = &self.problem.numbers.vertices;
         let mut edges: Vec<u32> = Vec::new();
-        for v in 0..self.problem.mesh.owned as u32 {
-            if self.waiting[v as usize] == 0 {
-                continue;
-            }
+        for v in self.upstream_of_themselves() {
             let mut upwind: Vec<u32> = self
                 .problem
                 .candidates
@@ -313,6 +310,38 @@ impl<'a, 'b, T: Real> Pass<'a, 'b, T> {
             .collect();
         broadcast_slice(comm, 0, &mut flat);
         self.register_cycles(&flat);
+    }
+
+    /// The waiting vertices that, as far as this rank knows, something upstream of a cycle or of
+    /// another rank depends on: all members of cycles, and few others.
+    fn upstream_of_themselves(&self) -> Vec<u32> {
+        let owned = self.problem.mesh.owned as u32;
+        let dependents = |u: u32| {
+            &self.dependents
+                [self.offsets[u as usize] as usize..self.offsets[u as usize + 1] as usize]
+        };
+        // Ends of the graph are taken away until none is left (Kahn, from downwind).
+        let mut count: Vec<u32> = (0..owned).map(|u| dependents(u).len() as u32).collect();
+        let is_end = |u: u32, count: u32| count == 0 && !self.problem.halo.is_shared(u);
+        let waits = |u: u32| self.waiting[u as usize] > 0;
+        let mut ends: Vec<u32> = (0..owned)
+            .filter(|u| waits(*u) && is_end(*u, count[*u as usize]))
+            .collect();
+        let mut is_left: Vec<bool> = (0..owned).map(waits).collect();
+        while let Some(v) = ends.pop() {
+            is_left[v as usize] = false;
+            let candidates = self.problem.candidates.at(v).iter();
+            for u in candidates.flat_map(|c| c.upwind(self.problem.mesh)) {
+                let Some(count) = count.get_mut(u as usize) else {
+                    continue;
+                };
+                *count -= 1;
+                if waits(u) && is_end(u, *count) {
+                    ends.push(u);
+                }
+            }
+        }
+        (0..owned).filter(|v| is_left[*v as usize]).collect()
     }
 
     /// Takes up the cycles (lengths and members) that all ranks agreed on.

@@ -12,7 +12,7 @@ use super::division::{Division, TileIndex};
 use super::ghosts::{Copy, copies_to};
 use super::simd::advance_at;
 use super::sweep::Block;
-use super::team::{Barrier, Team};
+use crate::team::{Barrier, Team};
 use super::tile::Tile;
 use crate::comm::{Communicator, from_bytes};
 use crate::ionic::Kinetics;

@@ -21,7 +21,6 @@ pub mod single_cell;
 pub mod stencil;
 pub mod stimulus;
 pub mod sweep;
-pub mod team;
 pub mod tile;
 pub mod tip;
 pub mod tissue;

@@ -9,7 +9,7 @@ use super::layout::layered;
 use super::options::{Integrator, StencilKind};
 use super::stencil::cardiax;
 use super::stimulus::Schedule;
-use super::team::Team;
+use crate::team::Team;
 use super::tile::Tile;
 use crate::comm::{Communicator, agree, broadcast_json};
 use crate::eikonal::options::Precision;

@@ -9,7 +9,7 @@ use isochrone::monodomain::engine::{Engine, Pace, Timetable};
 use isochrone::monodomain::grid::Diffusivity;
 use isochrone::monodomain::layout::layered;
 use isochrone::monodomain::options::{Integrator, StencilKind};
-use isochrone::monodomain::team::Team;
+use isochrone::team::Team;
 use isochrone::simd::SimdLevel;
 
 use crate::case::{Case, Way, grid, isotropic, set};
