@@ -76,6 +76,13 @@ impl<T: Real> Block<T> {
         self.len += 1;
     }
 
+    /// Adds a corner with no limit; there must be room.
+    #[inline(always)]
+    pub fn push_corner(&mut self, k: &Corner<T>, label: u32) {
+        let lengths = [k.l12, k.l13, k.l23, k.l14, k.l24, k.l34];
+        self.push(lengths, k.phi, label, T::from_f64(f64::INFINITY));
+    }
+
     /// Copies corner `i` of `other`.
     #[inline(always)]
     pub fn push_from(&mut self, other: &Self, i: usize) {

@@ -18,65 +18,65 @@ use crate::real::Real;
 /// Tetrahedra per task.
 const CHUNK: usize = 16384;
 
-/// Most tetrahedra of a rank (what fits beside corner and support in 32 bits).
-pub const MOST_TETRAHEDRA: usize = 1 << 27;
+/// Most tetrahedra of a rank (what fits beside the corner in 32 bits).
+pub const MOST_TETRAHEDRA: usize = 1 << 30;
 
-/// A corner that may win at its vertex, with the vertices of its face that it depends on:
-/// incidence · 8 + support.
+/// A corner that may win at its vertex, with the vertices of its face that it depends on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Candidate(u32);
+pub struct Candidate {
+    /// Tetrahedron · 4 + corner.
+    pub incidence: Incidence,
+    /// The vertices of the face, [`IDLE`](Self::IDLE) those that do not count.
+    pub face: [u32; 3],
+}
 
 impl Candidate {
-    fn new(incidence: Incidence, support: u8) -> Self {
-        Self(incidence << 3 | u32::from(support))
-    }
-
-    /// Tetrahedron · 4 + corner.
-    #[inline(always)]
-    pub fn incidence(self) -> Incidence {
-        self.0 >> 3
-    }
+    /// A vertex that the solution does not depend on.
+    pub const IDLE: u32 = u32::MAX;
 
     /// Local number of the tetrahedron.
     #[inline(always)]
-    pub fn tetrahedron(self) -> usize {
-        (self.0 >> 5) as usize
+    pub fn tetrahedron(&self) -> usize {
+        (self.incidence >> 2) as usize
     }
 
     /// The corner that is updated.
     #[inline(always)]
-    pub fn corner(self) -> usize {
-        (self.0 >> 3 & 3) as usize
-    }
-
-    /// Bit i: vertex i of the face counts.
-    #[inline(always)]
-    pub fn support(self) -> u8 {
-        (self.0 & 7) as u8
+    pub fn corner(&self) -> usize {
+        (self.incidence & 3) as usize
     }
 
     /// The vertices of the face that count.
     #[inline(always)]
-    pub fn upwind<T>(self, mesh: &MetricMesh<T>) -> impl Iterator<Item = u32> {
-        let vertices = mesh.tetrahedra[self.tetrahedron()].vertices;
-        let (corner, support) = (self.corner(), self.support());
-        (0..3)
-            .filter(move |i| support >> i & 1 == 1)
-            .map(move |i| vertices[FACE[corner][i]])
+    pub fn upwind(&self) -> impl Iterator<Item = u32> {
+        self.face.into_iter().filter(|u| *u != Self::IDLE)
     }
 
-    /// Solution with `phi`, other vertices of the face counted as not reached.
-    #[inline]
-    pub fn solve<T: Real>(self, mesh: &MetricMesh<T>, inv_gamma: &[T], phi: &[T]) -> Stencil<T> {
+    /// The local solve, with the times of the vertices that count; the others are not reached.
+    #[inline(always)]
+    pub fn problem<T: Real>(
+        &self,
+        mesh: &MetricMesh<T>,
+        inv_gamma: &[T],
+        time: impl Fn(u32) -> T,
+    ) -> Corner<T> {
         let t = self.tetrahedron();
-        let ig = inv_gamma[mesh.domains[t] as usize];
-        let mut corner = mesh.tetrahedra[t].corner(self.corner(), ig, phi);
-        for i in 0..3 {
-            if self.support() >> i & 1 == 0 {
-                corner.phi[i] = T::from_f64(f64::INFINITY);
-            }
+        let inv_gamma = inv_gamma[mesh.domains[t] as usize];
+        let [l12, l13, l23, l14, l24, l34] =
+            mesh.tetrahedra[t].corner_lengths(self.corner(), inv_gamma);
+        let time = |u: u32| match u {
+            Self::IDLE => T::from_f64(f64::INFINITY),
+            u => time(u),
+        };
+        Corner {
+            l12,
+            l13,
+            l23,
+            l14,
+            l24,
+            l34,
+            phi: [time(self.face[0]), time(self.face[1]), time(self.face[2])],
         }
-        stencil(&corner)
     }
 }
 
@@ -93,8 +93,19 @@ impl Candidates {
     /// Candidates at owned vertex `v`, in the file's order of tetrahedra.
     #[inline(always)]
     pub fn at(&self, v: u32) -> &[Candidate] {
-        let v = v as usize;
-        &self.entries[self.offsets[v] as usize..self.offsets[v + 1] as usize]
+        &self.entries[self.range(v)]
+    }
+
+    /// Those candidates in the list of all.
+    #[inline(always)]
+    pub fn range(&self, v: u32) -> std::ops::Range<usize> {
+        self.offsets[v as usize] as usize..self.offsets[v as usize + 1] as usize
+    }
+
+    /// The candidates of all vertices.
+    #[inline(always)]
+    pub fn all(&self) -> &[Candidate] {
+        &self.entries
     }
 }
 
@@ -141,7 +152,11 @@ pub fn find<T: Real>(
     }
     let hits = || found.iter().flat_map(|f| &f.hits).chain(&rescue.hits);
     let mut next = offsets.clone();
-    let mut entries = vec![Candidate(0); offsets[mesh.owned] as usize];
+    let unset = Candidate {
+        incidence: 0,
+        face: [Candidate::IDLE; 3],
+    };
+    let mut entries = vec![unset; offsets[mesh.owned] as usize];
     for (v, candidate) in hits() {
         let slot = &mut next[*v as usize];
         entries[*slot as usize] = *candidate;
@@ -212,7 +227,17 @@ impl<'a, T: Real> Finder<'a, T> {
         let time = self.phi[v as usize];
         let (corner, at) = self.solve(incidence);
         let support = support(&corner, &at, limit(time) - time.value());
-        self.hits.push((v, Candidate::new(incidence, support)));
+        let vertices = self.mesh.tetrahedra[(incidence >> 2) as usize].vertices;
+        let face = FACE[(incidence & 3) as usize];
+        let upwind = |i: usize| {
+            if support >> i & 1 == 1 {
+                vertices[face[i]]
+            } else {
+                Candidate::IDLE
+            }
+        };
+        let face = [upwind(0), upwind(1), upwind(2)];
+        self.hits.push((v, Candidate { incidence, face }));
     }
 
     /// Notes the best that there are at a vertex whose time no tetrahedron explains within the

@@ -221,6 +221,7 @@ impl<T: Real> Eikonal<T> {
             let problem = Problem {
                 mesh: &self.mesh,
                 halo: &self.halo,
+                team: &self.team,
                 inv_gamma: &inv_gamma,
                 sources: &self.sources,
                 numbers: &self.numbers,

@@ -264,6 +264,9 @@ impl<'a, T: Real> Front<'a, T> {
             mesh, inv_gamma, ..
         } = *self.iteration;
         for (i, &v) in vertices.iter().enumerate() {
+            if let Some(&ahead) = vertices.get(i + 2 * AHEAD) {
+                mesh.prefetch_incidences(ahead);
+            }
             if let Some(&ahead) = vertices.get(i + AHEAD) {
                 for incidence in mesh.incidences(ahead) {
                     prefetch(&mesh.tetrahedra, (incidence >> 2) as usize);

@@ -5,6 +5,7 @@
 //! vertex, the order is that of the file, whatever the numbering: results do not depend on it.
 
 use super::local_solver::Corner;
+use super::simd::prefetch;
 use crate::real::Real;
 
 /// One tetrahedron.
@@ -150,6 +151,18 @@ impl<T: Real> MetricMesh<T> {
     /// Owned vertices and ghosts.
     pub fn vertex_count(&self) -> usize {
         self.offsets.len() - 1
+    }
+
+    /// Asks for the corners at `vertex` to be in the cache soon.
+    #[inline(always)]
+    pub fn prefetch_incidences(&self, vertex: u32) {
+        let (start, end) = (
+            self.offsets[vertex as usize],
+            self.offsets[vertex as usize + 1],
+        );
+        for i in (start..end).step_by(16) {
+            prefetch(&self.incidences, i as usize);
+        }
     }
 
     /// The vertex at a corner.

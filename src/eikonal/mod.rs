@@ -13,6 +13,7 @@ pub mod dual;
 pub mod fim;
 pub mod forward;
 mod front;
+mod levels;
 pub mod local_solver;
 pub mod metric_mesh;
 pub mod options;
