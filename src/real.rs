@@ -33,6 +33,9 @@ pub trait Real:
     /// Value, without derivatives.
     fn value(self) -> f64;
 
+    /// An integer from 0 to 255 held as a number of this type.
+    fn small_integer(self) -> u8;
+
     /// Square root.
     fn sqrt(self) -> Self;
 
@@ -63,7 +66,7 @@ pub trait Real:
 }
 
 macro_rules! float {
-    ($t:ty, $atomic:ty) => {
+    ($t:ty, $atomic:ty, $fraction:expr) => {
         impl Real for $t {
             type Shared = $atomic;
             const EPSILON: f64 = <$t>::EPSILON as f64;
@@ -74,6 +77,11 @@ macro_rules! float {
             #[inline(always)]
             fn value(self) -> f64 {
                 self as f64
+            }
+            // Beside 2^fraction the lowest bits are those of the integer; conversions are slower.
+            #[inline(always)]
+            fn small_integer(self) -> u8 {
+                (self + $fraction).to_bits() as u8
             }
             #[inline(always)]
             fn sqrt(self) -> Self {
@@ -94,8 +102,8 @@ macro_rules! float {
         }
     };
 }
-float!(f32, AtomicU32);
-float!(f64, AtomicU64);
+float!(f32, AtomicU32, 8_388_608.0);
+float!(f64, AtomicU64, 4_503_599_627_370_496.0);
 
 /// Floating point of the hardware, as the cell models need it.
 pub trait Float: Real {

@@ -205,8 +205,12 @@ impl<'a, T: Real> Finder<'a, T> {
             pipeline.push(t, tet, times, inv_gamma, 15);
         }
         pipeline.finish();
-        self.local_solves += pipeline.local_solves;
-        for (incidence, _) in pipeline.found {
+        self.local_solves += pipeline.local_solves();
+        // On two edges of a face one solution may be found twice.
+        let mut found: Vec<Incidence> = pipeline.found().map(|(incidence, _)| incidence).collect();
+        found.sort_unstable();
+        found.dedup();
+        for incidence in found {
             let v = self.mesh.vertex_at(incidence);
             if (v as usize) < self.mesh.owned {
                 self.hit(v, incidence);

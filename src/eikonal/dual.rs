@@ -90,6 +90,10 @@ impl<const N: usize> Real for Dual<N> {
     const HAS_DERIVATIVES: bool = true;
     type Shared = [AtomicU64; N];
     #[inline(always)]
+    fn small_integer(self) -> u8 {
+        self.0[0].small_integer()
+    }
+    #[inline(always)]
     fn share(self) -> Self::Shared {
         self.0.map(f64::share)
     }

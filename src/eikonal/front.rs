@@ -124,7 +124,7 @@ impl<'a, T: Real> Front<'a, T> {
         for k in 0..self.workers.len() {
             let worker = self.worker(k);
             counters += worker.counters;
-            counters.local_solves += worker.pipeline.local_solves;
+            counters.local_solves += worker.pipeline.local_solves();
         }
         counters
     }
@@ -249,7 +249,7 @@ impl<'a, T: Real> Front<'a, T> {
         pipeline.finish();
         let mut out: Vec<_> = self.proposals.iter().map(|to| lock(&to[thread])).collect();
         let mesh = self.iteration.mesh;
-        for (incidence, time) in pipeline.found.drain(..) {
+        for (incidence, time) in pipeline.found() {
             let w = mesh.vertex_at(incidence);
             if (w as usize) < mesh.owned {
                 out[self.thread_of(w)].push((w, time));

@@ -295,7 +295,8 @@ impl<'a, 'b, T: Real> LevelSolver<'a, 'b, T> {
             if self.interior.room() == 0 {
                 self.flush_interior();
             }
-            self.interior.push_corner(&problem, slot);
+            let limit = T::from_f64(f64::INFINITY);
+            self.interior.push_corner(&problem, slot, limit);
         }
         self.flush_interior();
         self.flush_boundary();

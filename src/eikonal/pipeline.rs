@@ -1,10 +1,9 @@
 //! Many tetrahedra through the local solver: the inner loop of the forward solver.
 //!
-//! Corners that cannot come below their limit are skipped ([`screen`](super::screen)); of the
-//! others, first the interior of the face is tried, then, where that can still help, its boundary.
-//! Each stage collects a block for the next one, so that all of them are SIMD loops.
+//! Corners that cannot come below their limit are skipped ([`screen`](super::screen)); the others
+//! are solved ([`local_solves`](super::local_solves)).
 
-use super::block::{BLOCK, Block};
+use super::local_solves::LocalSolves;
 use super::metric_mesh::{Incidence, Tetrahedron};
 use super::screen::{SCREEN, Screen};
 use super::simd::Kernels;
@@ -14,14 +13,9 @@ use crate::real::Real;
 pub struct Pipeline<T: Real> {
     kernels: Kernels<T>,
     screen: Box<Screen<T>>,
-    interior: Box<Block<T>>,
-    boundary: Box<Block<T>>,
+    solves: LocalSolves<T>,
     /// Solutions at w are of interest below (1 + slack) φ_w.
     slack: T,
-    /// Solutions found, with their corner, in order of the work.
-    pub found: Vec<(Incidence, T)>,
-    /// Local solves made.
-    pub local_solves: u64,
 }
 
 impl<T: Real> Pipeline<T> {
@@ -30,11 +24,8 @@ impl<T: Real> Pipeline<T> {
         Self {
             kernels: Kernels::detect(),
             screen: Box::default(),
-            interior: Box::default(),
-            boundary: Box::default(),
+            solves: LocalSolves::default(),
             slack: T::from_f64(slack),
-            found: Vec::new(),
-            local_solves: 0,
         }
     }
 
@@ -50,8 +41,17 @@ impl<T: Real> Pipeline<T> {
     /// Solves what is on its way.
     pub fn finish(&mut self) {
         self.flush_screen();
-        self.flush_interior();
-        self.flush_boundary();
+        self.solves.finish();
+    }
+
+    /// Takes out the solutions found, with their corner, in order of the work.
+    pub fn found(&mut self) -> impl Iterator<Item = (Incidence, T)> {
+        self.solves.found.drain(..)
+    }
+
+    /// Local solves made.
+    pub fn local_solves(&self) -> u64 {
+        self.solves.count
     }
 
     fn flush_screen(&mut self) {
@@ -65,49 +65,13 @@ impl<T: Real> Pipeline<T> {
         self.screen.clear();
     }
 
-    /// Takes the tetrahedra that survive at corner `C` on to the next stage.
+    /// Takes the tetrahedra that survive at corner `C` on to the local solves.
     fn take_corner<const C: usize>(&mut self, corners: &[u8; SCREEN]) {
         let (list, count) = self.screen.with_corner(C, corners);
-        if self.interior.room() < count {
-            self.flush_interior();
-        }
         let margin = T::from_f64(1.0) + self.slack;
+        let block = self.solves.room_for(count);
         for i in &list[..count] {
-            self.screen
-                .push_corner::<C>(usize::from(*i), margin, &mut self.interior);
+            self.screen.push_corner::<C>(usize::from(*i), margin, block);
         }
-    }
-
-    fn flush_interior(&mut self) {
-        self.kernels.interior(&mut self.interior);
-        self.local_solves += self.interior.len() as u64;
-        let (mut list, mut count) = ([0; BLOCK], 0);
-        for i in 0..self.interior.len().min(BLOCK) {
-            let (arrival, limit) = (self.interior.arrival[i], self.interior.limit[i]);
-            if arrival < limit {
-                self.found.push((self.interior.label[i], arrival));
-            }
-            let rest = (arrival.value() == f64::INFINITY) & (self.interior.bound[i] < limit);
-            list[count % BLOCK] = i as u8;
-            count += usize::from(rest);
-        }
-        if self.boundary.room() < count {
-            self.flush_boundary();
-        }
-        for i in &list[..count] {
-            self.boundary.push_from(&self.interior, usize::from(*i));
-        }
-        self.interior.clear();
-    }
-
-    fn flush_boundary(&mut self) {
-        self.kernels.boundary(&mut self.boundary);
-        for i in 0..self.boundary.len().min(BLOCK) {
-            let arrival = self.boundary.arrival[i];
-            if arrival < self.boundary.limit[i] {
-                self.found.push((self.boundary.label[i], arrival));
-            }
-        }
-        self.boundary.clear();
     }
 }

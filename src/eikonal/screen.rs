@@ -5,7 +5,7 @@
 //! With Gram determinants, altitude² = det₃ / det₂, and no root is taken. Many tetrahedra at once,
 //! as a structure of arrays.
 
-use super::block::Block;
+use super::block::{Block, LANES, for_lanes};
 use super::metric_mesh::{CORNER_PAIRS, FACE, Tetrahedron};
 use crate::real::Real;
 
@@ -75,7 +75,7 @@ impl<T: Real> Screen<T> {
     #[inline(always)]
     pub fn survivors(&self, corners: &mut [u8; SCREEN]) {
         for i in 0..self.len.min(SCREEN) {
-            corners[i] = self.code[i].value() as u8 & self.asked[i];
+            corners[i] = self.code[i].small_integer() & self.asked[i];
         }
     }
 
@@ -122,7 +122,7 @@ impl<T: Real> Screen<T> {
         let four = T::from_f64(4.0);
         let up = one + slack;
         let weights = [1.0, 2.0, 4.0, 8.0].map(T::from_f64);
-        for i in 0..self.len.next_multiple_of(16).min(SCREEN) {
+        for_lanes!(i, self.len, SCREEN, {
             let [l01, l02, l03, l12, l13, l23] = [
                 self.lengths[0][i],
                 self.lengths[1][i],
@@ -153,6 +153,6 @@ impl<T: Real> Screen<T> {
                 + falls(p1, p0.least(m23), l02, l03, l23, weights[1])
                 + falls(p2, m01.least(p3), l01, l03, l13, weights[2])
                 + falls(p3, m01.least(p2), l01, l02, l12, weights[3]);
-        }
+        });
     }
 }
