@@ -91,9 +91,4 @@ impl<'a, T: Real> Classical<'a, T> {
         }
         times
     }
-
-    /// Local solves made.
-    pub fn local_solves(&self) -> u64 {
-        self.solves.count
-    }
 }

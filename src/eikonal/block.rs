@@ -63,7 +63,7 @@ impl<T: Real> Default for Block<T> {
 impl<T: Real> Block<T> {
     /// Corners in the block.
     #[inline(always)]
-    pub fn len(&self) -> usize {
+    pub(super) fn len(&self) -> usize {
         self.len
     }
 

@@ -39,7 +39,7 @@ impl<T: Real> Default for Edges<T> {
 impl<T: Real> Edges<T> {
     /// Edges in the block.
     #[inline(always)]
-    pub fn len(&self) -> usize {
+    pub(super) fn len(&self) -> usize {
         self.len
     }
 

@@ -22,6 +22,9 @@ const WIDTH_PER_EDGE: f64 = 0.25;
 /// Times that put-off falls are settled by the canonical pass before patience is unlimited.
 const MOST_RESTARTS: usize = 30;
 
+/// Tetrahedra of a rank below which one thread does the work: batches are too small to share.
+const FEW_TETRAHEDRA: usize = 8000;
+
 /// A source: where and when a wave starts.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Source {
@@ -134,6 +137,10 @@ impl<T: Real> Eikonal<T> {
         }
         let mut totals = [edges, f64::from(count)];
         comm.sum_f64(&mut totals);
+        let threads = match local.tetrahedra.len() {
+            0..FEW_TETRAHEDRA => 1,
+            _ => rayon::current_num_threads(),
+        };
         let earliest = sources.iter().map(|s| s.time).fold(f64::INFINITY, f64::min);
         let origin = if earliest.is_finite() { earliest } else { 0.0 };
         Ok(Self {
@@ -151,7 +158,7 @@ impl<T: Real> Eikonal<T> {
             origin,
             mean_edge: totals[0] / totals[1].max(1.0),
             bucket_width,
-            team: Arc::new(agree(comm, Team::new(rayon::current_num_threads()))?),
+            team: Arc::new(agree(comm, Team::new(threads))?),
         })
     }
 

@@ -48,24 +48,33 @@ const ACTIVE: u8 = 1;
 /// State of a vertex: it is in the batch.
 const IN_BATCH: u8 = 2;
 
+/// Vertices and times proposed for them.
+type Proposals<T> = Vec<(u32, T)>;
+
 /// The front of one rank.
 pub struct Front<'a, T: Real> {
     iteration: &'a Iteration<'a, T>,
-    phi: Vec<T::Shared>,
+    cells: Vec<Cell<T>>,
     /// The time of each vertex that the tetrahedra around it know.
     known: Vec<T::Shared>,
-    state: Vec<AtomicU8>,
     /// Small falls of each vertex, as far as they can be counted.
     small_falls: Vec<AtomicU8>,
     workers: Vec<Mutex<Worker<T>>>,
     /// The vertices of the batch that belong to each thread.
     batches: Vec<RwLock<Vec<u32>>>,
     /// Times proposed by one thread for the vertices of another: `proposals[to][from]`.
-    proposals: Vec<Vec<Mutex<Vec<(u32, T)>>>>,
+    proposals: Vec<Vec<Mutex<Proposals<T>>>>,
     /// The lowest bucket of each thread.
     lowest: Vec<AtomicUsize>,
     /// The part of the batch to be taken next.
     next: AtomicUsize,
+}
+
+/// What is looked up together at a vertex.
+struct Cell<T: Real> {
+    time: T::Shared,
+    /// [`ACTIVE`], [`IN_BATCH`].
+    state: AtomicU8,
 }
 
 /// What a thread has for itself.
@@ -89,13 +98,16 @@ impl<'a, T: Real> Front<'a, T> {
                 counters: FimCounters::default(),
             })
         };
-        let share = |times: &[T]| times.iter().map(|time| time.share()).collect();
-        let zeros = || phi.iter().map(|_| AtomicU8::new(0)).collect();
         let front = Self {
-            phi: share(phi),
-            known: share(known),
-            state: zeros(),
-            small_falls: zeros(),
+            cells: phi
+                .iter()
+                .map(|time| Cell {
+                    time: time.share(),
+                    state: AtomicU8::new(0),
+                })
+                .collect(),
+            known: known.iter().map(|time| time.share()).collect(),
+            small_falls: phi.iter().map(|_| AtomicU8::new(0)).collect(),
             workers: threads.clone().map(worker).collect(),
             batches: threads.clone().map(|_| RwLock::default()).collect(),
             proposals: threads
@@ -117,8 +129,8 @@ impl<'a, T: Real> Front<'a, T> {
 
     /// What the iteration took, and its times.
     pub fn finish(self, phi: &mut [T]) -> FimCounters {
-        for (phi, shared) in phi.iter_mut().zip(&self.phi) {
-            *phi = T::load(shared);
+        for (phi, cell) in phi.iter_mut().zip(&self.cells) {
+            *phi = T::load(&cell.time);
         }
         let mut counters = FimCounters::default();
         for k in 0..self.workers.len() {
@@ -144,12 +156,12 @@ impl<'a, T: Real> Front<'a, T> {
 
     #[inline(always)]
     fn time(&self, v: u32) -> T {
-        T::load(&self.phi[v as usize])
+        T::load(&self.cells[v as usize].time)
     }
 
     #[inline(always)]
     fn is(&self, state: u8, v: u32) -> bool {
-        self.state[v as usize].load(Relaxed) & state != 0
+        self.cells[v as usize].state.load(Relaxed) & state != 0
     }
 
     /// Adds `v`, whose time fell from `before`, to the active list of its thread.
@@ -157,7 +169,7 @@ impl<'a, T: Real> Front<'a, T> {
     fn activate(&self, worker: &mut Worker<T>, v: u32, before: f64) {
         let time = self.time(v).value();
         let active = self.is(ACTIVE, v);
-        self.state[v as usize].store(ACTIVE, Relaxed);
+        self.cells[v as usize].state.store(ACTIVE, Relaxed);
         worker.active.activate(v, active, before, time);
     }
 
@@ -208,7 +220,7 @@ impl<'a, T: Real> Front<'a, T> {
             }
             let put_off = self.puts_off(v);
             let state = if put_off { 0 } else { IN_BATCH };
-            self.state[v as usize].store(state, Relaxed);
+            self.cells[v as usize].state.store(state, Relaxed);
             counters.put_off += u64::from(put_off);
             !put_off
         });
@@ -275,13 +287,14 @@ impl<'a, T: Real> Front<'a, T> {
             for incidence in mesh.incidences(v) {
                 let (t, corner) = (incidence >> 2, incidence & 3);
                 let tet = &mesh.tetrahedra[t as usize];
-                let bit = |c: usize| {
-                    let state = self.state[tet.vertices[c] as usize].load(Relaxed);
-                    (state & IN_BATCH) / IN_BATCH << c
-                };
-                let changed = bit(0) | bit(1) | bit(2) | bit(3);
+                let [a, b, c, d] = tet.vertices;
+                let cell = |v: u32| &self.cells[v as usize];
+                let (a, b, c, d) = (cell(a), cell(b), cell(c), cell(d));
+                let bit = |cell: &Cell<T>| (cell.state.load(Relaxed) & IN_BATCH) / IN_BATCH;
+                let changed = bit(a) | bit(b) << 1 | bit(c) << 2 | bit(d) << 3;
                 if changed.trailing_zeros() == corner {
-                    let times = tet.vertices.map(|v| self.time(v));
+                    let time = |cell: &Cell<T>| T::load(&cell.time);
+                    let times = [time(a), time(b), time(c), time(d)];
                     let inv_gamma = inv_gamma[mesh.domains[t as usize] as usize];
                     pipeline.push(t, tet, times, inv_gamma, downstream(changed));
                 }
@@ -292,13 +305,13 @@ impl<'a, T: Real> Front<'a, T> {
     /// Applies what was found for the thread's vertices.
     fn apply(&self, thread: usize, worker: &mut Worker<T>) {
         for v in read(&self.batches[thread]).iter() {
-            self.state[*v as usize].store(0, Relaxed);
+            self.cells[*v as usize].state.store(0, Relaxed);
         }
         for from in &self.proposals[thread] {
             for (w, time) in lock(from).drain(..) {
                 let before = self.time(w);
                 if time < before {
-                    time.store(&self.phi[w as usize]);
+                    time.store(&self.cells[w as usize].time);
                     self.activate(worker, w, before.value());
                     if self.iteration.halo.is_shared(w) {
                         worker.fell.push(w);
@@ -320,7 +333,7 @@ impl<'a, T: Real> Front<'a, T> {
         let halo = self.iteration.halo;
         halo.update(comm, &fell, &sent, 1, traffic, |ghost, time| {
             let before = self.time(ghost).value();
-            time[0].store(&self.phi[ghost as usize]);
+            time[0].store(&self.cells[ghost as usize].time);
             self.activate(&mut self.worker(self.thread_of(ghost)), ghost, before);
         });
     }

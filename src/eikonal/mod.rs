@@ -10,7 +10,7 @@ mod components;
 pub mod cycles;
 mod cyclic_system;
 pub mod dual;
-pub mod edges;
+mod edges;
 pub mod fim;
 pub mod forward;
 mod front;

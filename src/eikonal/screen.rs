@@ -74,8 +74,9 @@ impl<T: Real> Screen<T> {
     /// Corners asked about that may fall, a bit each, for every tetrahedron of the block.
     #[inline(always)]
     pub fn survivors(&self, corners: &mut [u8; SCREEN]) {
-        for i in 0..self.len.min(SCREEN) {
-            corners[i] = self.code[i].small_integer() & self.asked[i];
+        let tested = self.code.iter().zip(&self.asked).take(self.len);
+        for (corners, (code, asked)) in corners.iter_mut().zip(tested) {
+            *corners = code.small_integer() & asked;
         }
     }
 

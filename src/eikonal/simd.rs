@@ -199,20 +199,21 @@ mod tests {
             kernels.boundary(&mut second);
             let mut edges = Edges::<T>::default();
             let mut on_edges = vec![f64::INFINITY; first.len()];
-            for i in 0..first.len() {
-                if first.edges()[i] & 1 > 0 {
+            let asked = first.edges();
+            for (i, best) in on_edges.iter_mut().enumerate() {
+                if asked[i] & 1 > 0 {
                     first.push_edge::<0>(i, &mut edges);
                 }
-                if first.edges()[i] & 2 > 0 {
+                if asked[i] & 2 > 0 {
                     first.push_edge::<1>(i, &mut edges);
                 }
-                if first.edges()[i] & 4 > 0 {
+                if asked[i] & 4 > 0 {
                     first.push_edge::<2>(i, &mut edges);
                 }
                 kernels.edges(&mut edges);
                 for e in 0..edges.len() {
                     assert_eq!(edges.label[e], i as u32);
-                    on_edges[i] = on_edges[i].min(edges.arrival[e].value());
+                    *best = best.min(edges.arrival[e].value());
                 }
                 edges.clear();
             }
