@@ -23,7 +23,7 @@ use crate::team::Barrier;
 ///
 /// A cycle of the upwind graph whose weights are near 1 converges slowly, thousands of updates per
 /// vertex. The canonical pass solves such a cycle at once, and the iteration goes on from there.
-const PATIENCE: u8 = 16;
+const PATIENCE: u8 = 12;
 
 /// What a small fall is, relative to the time.
 const SMALL_FALL: f64 = 1e-3;
