@@ -40,5 +40,6 @@ pub mod report;
 pub mod run;
 pub mod sha256;
 pub mod simd;
+pub mod team;
 pub mod tensor;
 pub mod units;

@@ -1,6 +1,7 @@
 //! Number types of the kernels: `f32`, `f64` and dual numbers share one formula.
 
 use std::ops::{Add, Div, Mul, Neg, Sub};
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
 use bytemuck::Pod;
 
@@ -20,6 +21,9 @@ pub trait Real:
     /// Distance from 1 to the next larger number.
     const EPSILON: f64;
 
+    /// A number that threads share. Loads and stores are plain ones: what orders them is a barrier.
+    type Shared: Send + Sync;
+
     /// Whether numbers of this type carry derivatives.
     const HAS_DERIVATIVES: bool = false;
 
@@ -29,8 +33,20 @@ pub trait Real:
     /// Value, without derivatives.
     fn value(self) -> f64;
 
+    /// An integer from 0 to 255 held as a number of this type.
+    fn small_integer(self) -> u8;
+
     /// Square root.
     fn sqrt(self) -> Self;
+
+    /// The number as threads share it.
+    fn share(self) -> Self::Shared;
+
+    /// The shared number as it is now.
+    fn load(shared: &Self::Shared) -> Self;
+
+    /// Replaces the shared number.
+    fn store(self, shared: &Self::Shared);
 
     /// Largest relative difference of the derivatives (0 without).
     fn derivative_distance(self, _other: Self) -> f64 {
@@ -50,8 +66,9 @@ pub trait Real:
 }
 
 macro_rules! float {
-    ($t:ty) => {
+    ($t:ty, $atomic:ty, $fraction:expr) => {
         impl Real for $t {
+            type Shared = $atomic;
             const EPSILON: f64 = <$t>::EPSILON as f64;
             #[inline(always)]
             fn from_f64(x: f64) -> Self {
@@ -61,15 +78,32 @@ macro_rules! float {
             fn value(self) -> f64 {
                 self as f64
             }
+            // Beside 2^fraction the lowest bits are those of the integer; conversions are slower.
+            #[inline(always)]
+            fn small_integer(self) -> u8 {
+                (self + $fraction).to_bits() as u8
+            }
             #[inline(always)]
             fn sqrt(self) -> Self {
                 <$t>::sqrt(self)
             }
+            #[inline(always)]
+            fn share(self) -> Self::Shared {
+                <$atomic>::new(self.to_bits())
+            }
+            #[inline(always)]
+            fn load(shared: &Self::Shared) -> Self {
+                <$t>::from_bits(shared.load(Ordering::Relaxed))
+            }
+            #[inline(always)]
+            fn store(self, shared: &Self::Shared) {
+                shared.store(self.to_bits(), Ordering::Relaxed);
+            }
         }
     };
 }
-float!(f32);
-float!(f64);
+float!(f32, AtomicU32, 8_388_608.0);
+float!(f64, AtomicU64, 4_503_599_627_370_496.0);
 
 /// Floating point of the hardware, as the cell models need it.
 pub trait Float: Real {

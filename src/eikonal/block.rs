@@ -2,11 +2,29 @@
 //! it becomes SIMD code. The same operations in the same order as one local solve, without
 //! contraction: the same bits at every SIMD level.
 
+use super::edges::Edges;
 use super::local_solver::{Corner, boundary, interior};
 use crate::real::Real;
 
-/// Corners per block.
-pub const BLOCK: usize = 64;
+/// Corners per block (a power of two).
+pub const BLOCK: usize = 128;
+
+/// Lanes of the widest registers.
+pub(super) const LANES: usize = 16;
+
+/// Runs `body` on whole registers that hold `len` lanes or more; those beyond hold what was there
+/// before. A fixed count inside leaves no remainder for scalar code.
+macro_rules! for_lanes {
+    ($i:ident, $len:expr, $most:expr, $body:block) => {
+        for register in 0..$len.min($most).div_ceil(LANES) {
+            for lane in 0..LANES {
+                let $i = LANES * register + lane;
+                $body
+            }
+        }
+    };
+}
+pub(super) use for_lanes;
 
 /// A block of local solves of one kind.
 #[derive(Clone)]
@@ -14,14 +32,15 @@ pub struct Block<T> {
     len: usize,
     lengths: [[T; BLOCK]; 6],
     phi: [[T; BLOCK]; 3],
-    /// The vertex (or whatever the caller wants back) of each corner.
+    /// What the caller calls each corner.
     pub label: [u32; BLOCK],
     /// Times above which a solution is of no interest.
     pub limit: [T; BLOCK],
     /// Solutions; +∞ where the minimum over the face's plane is not in the face.
     pub arrival: [T; BLOCK],
-    /// Bounds from below of the solution (first stage only).
-    pub bound: [T; BLOCK],
+    /// Edges of the face that may hold a solution below the limit instead, as a sum of
+    /// 1, 2 and 4 (the test stays in one type).
+    code: [T; BLOCK],
 }
 
 impl<T: Real> Default for Block<T> {
@@ -36,7 +55,7 @@ impl<T: Real> Default for Block<T> {
             label: [0; BLOCK],
             limit: [zero; BLOCK],
             arrival: [zero; BLOCK],
-            bound: [zero; BLOCK],
+            code: [zero; BLOCK],
         }
     }
 }
@@ -44,14 +63,14 @@ impl<T: Real> Default for Block<T> {
 impl<T: Real> Block<T> {
     /// Corners in the block.
     #[inline(always)]
-    pub fn len(&self) -> usize {
+    pub(super) fn len(&self) -> usize {
         self.len
     }
 
-    /// Whether there is no room left.
+    /// Corners that still fit.
     #[inline(always)]
-    pub fn is_full(&self) -> bool {
-        self.len == BLOCK
+    pub fn room(&self) -> usize {
+        BLOCK - self.len
     }
 
     /// Empties the block.
@@ -63,7 +82,8 @@ impl<T: Real> Block<T> {
     /// Adds a corner; there must be room.
     #[inline(always)]
     pub fn push(&mut self, lengths: [T; 6], phi: [T; 3], label: u32, limit: T) {
-        let i = self.len;
+        // There is room, so this is `len`; the compiler sees that it is in range.
+        let i = self.len % BLOCK;
         for (column, l) in self.lengths.iter_mut().zip(lengths) {
             column[i] = l;
         }
@@ -73,6 +93,13 @@ impl<T: Real> Block<T> {
         self.label[i] = label;
         self.limit[i] = limit;
         self.len += 1;
+    }
+
+    /// Adds a corner; there must be room.
+    #[inline(always)]
+    pub fn push_corner(&mut self, k: &Corner<T>, label: u32, limit: T) {
+        let lengths = [k.l12, k.l13, k.l23, k.l14, k.l24, k.l34];
+        self.push(lengths, k.phi, label, limit);
     }
 
     /// Copies corner `i` of `other`.
@@ -100,30 +127,78 @@ impl<T: Real> Block<T> {
         }
     }
 
-    /// Whole SIMD registers; the lanes beyond `len` hold what was there before.
+    /// The edges of each corner that may hold a solution below its limit, a bit each: bit e for the
+    /// edge opposite vertex e of the face. None where `arrival` is the solution.
     #[inline(always)]
-    fn padded_len(&self) -> usize {
-        self.len.next_multiple_of(16).min(BLOCK)
+    pub fn edges(&self) -> [u8; BLOCK] {
+        let mut edges = [0; BLOCK];
+        for_lanes!(i, self.len, BLOCK, {
+            edges[i] = self.code[i].small_integer();
+        });
+        edges
     }
 
-    /// First stage: the interior of the faces. Fills `arrival` and `bound`.
+    /// Copies the edge of corner `i` opposite vertex `E` of its face to `edges`, which must have
+    /// room.
+    #[inline(always)]
+    pub fn push_edge<const E: usize>(&self, i: usize, edges: &mut Edges<T>) {
+        let i = i % BLOCK;
+        // Which of l12 l13 l23 l14 l24 l34 belong to the edge, and its ends.
+        let (lengths, ends) = [
+            ([2, 4, 5], [1, 2]),
+            ([1, 3, 5], [0, 2]),
+            ([0, 3, 4], [0, 1]),
+        ][E];
+        edges.push(
+            [
+                self.lengths[lengths[0]][i],
+                self.lengths[lengths[1]][i],
+                self.lengths[lengths[2]][i],
+            ],
+            [self.phi[ends[0]][i], self.phi[ends[1]][i]],
+            self.label[i],
+            self.limit[i],
+        );
+    }
+
+    /// The interior of the faces. Fills `arrival` and the edges to be tried.
+    ///
+    /// On a segment from the minimum over the plane to any point of the face the function, convex,
+    /// rises; so the minimum over the face is on an edge that separates the two: λ < 0 there.
     #[inline(always)]
     pub(super) fn solve_interior(&mut self) {
-        let infinity = T::from_f64(f64::INFINITY);
-        for i in 0..self.padded_len() {
+        let (zero, infinity) = (T::from_f64(0.0), T::from_f64(f64::INFINITY));
+        for_lanes!(i, self.len, BLOCK, {
             let inner = interior(&self.corner(i));
             self.arrival[i] = if inner.valid { inner.phi } else { infinity };
-            // A face without area gives NaN.
-            let bounds = inner.exists & (inner.phi > -infinity);
-            self.bound[i] = if bounds { inner.phi } else { -infinity };
-        }
+            // A face without area, or a vertex not reached, gives NaN: nothing is known.
+            let known = inner.exists & (inner.phi > -infinity);
+            let hopeless = inner.valid | (known & (inner.phi >= self.limit[i]));
+            let signs = known & inner.well_posed;
+            let [r1, r2, r3] = [
+                self.phi[0][i] < infinity,
+                self.phi[1][i] < infinity,
+                self.phi[2][i] < infinity,
+            ];
+            // Of vertices reached two need one edge, and one needs one.
+            let code = |lambda: T, reached: bool, bit: f64| {
+                if !hopeless & reached & !(signs & (lambda >= zero)) {
+                    T::from_f64(bit)
+                } else {
+                    zero
+                }
+            };
+            self.code[i] = code(inner.lambda[0], r2 & (r3 | !r1), 1.0)
+                + code(inner.lambda[1], r3 & (r1 | !r2), 2.0)
+                + code(inner.lambda[2], r1 & (r2 | !r3), 4.0);
+        });
     }
 
-    /// Second stage: the boundary of the faces. Fills `arrival`.
+    /// The whole boundary of the faces. Fills `arrival`.
     #[inline(always)]
     pub(super) fn solve_boundary(&mut self) {
-        for i in 0..self.padded_len() {
+        for_lanes!(i, self.len, BLOCK, {
             self.arrival[i] = boundary(&self.corner(i));
-        }
+        });
     }
 }

@@ -10,75 +10,73 @@
 
 use rayon::prelude::*;
 
-use super::block::Block;
 use super::local_solver::{Corner, Stencil, stencil, support};
 use super::metric_mesh::{FACE, Incidence, MetricMesh};
-use super::screen::Screen;
-use super::simd::Kernels;
+use super::pipeline::Pipeline;
 use crate::real::Real;
 
 /// Tetrahedra per task.
 const CHUNK: usize = 16384;
 
-/// Most tetrahedra of a rank (what fits beside corner and support in 32 bits).
-pub const MOST_TETRAHEDRA: usize = 1 << 27;
+/// Most tetrahedra of a rank (what fits beside the corner in 32 bits).
+pub const MOST_TETRAHEDRA: usize = 1 << 30;
 
-/// A corner that may win at its vertex, with the vertices of its face that it depends on:
-/// incidence · 8 + support.
+/// A corner that may win at its vertex, with the vertices of its face that it depends on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Candidate(u32);
+pub struct Candidate {
+    /// Tetrahedron · 4 + corner.
+    pub incidence: Incidence,
+    /// The vertices of the face, [`IDLE`](Self::IDLE) those that do not count.
+    pub face: [u32; 3],
+}
 
 impl Candidate {
-    fn new(incidence: Incidence, support: u8) -> Self {
-        Self(incidence << 3 | u32::from(support))
-    }
-
-    /// Tetrahedron · 4 + corner.
-    #[inline(always)]
-    pub fn incidence(self) -> Incidence {
-        self.0 >> 3
-    }
+    /// A vertex that the solution does not depend on.
+    pub const IDLE: u32 = u32::MAX;
 
     /// Local number of the tetrahedron.
     #[inline(always)]
-    pub fn tetrahedron(self) -> usize {
-        (self.0 >> 5) as usize
+    pub fn tetrahedron(&self) -> usize {
+        (self.incidence >> 2) as usize
     }
 
     /// The corner that is updated.
     #[inline(always)]
-    pub fn corner(self) -> usize {
-        (self.0 >> 3 & 3) as usize
-    }
-
-    /// Bit i: vertex i of the face counts.
-    #[inline(always)]
-    pub fn support(self) -> u8 {
-        (self.0 & 7) as u8
+    pub fn corner(&self) -> usize {
+        (self.incidence & 3) as usize
     }
 
     /// The vertices of the face that count.
     #[inline(always)]
-    pub fn upwind<T>(self, mesh: &MetricMesh<T>) -> impl Iterator<Item = u32> {
-        let vertices = mesh.tetrahedra[self.tetrahedron()].vertices;
-        let (corner, support) = (self.corner(), self.support());
-        (0..3)
-            .filter(move |i| support >> i & 1 == 1)
-            .map(move |i| vertices[FACE[corner][i]])
+    pub fn upwind(&self) -> impl Iterator<Item = u32> {
+        self.face.into_iter().filter(|u| *u != Self::IDLE)
     }
 
-    /// Solution with `phi`, other vertices of the face counted as not reached.
-    #[inline]
-    pub fn solve<T: Real>(self, mesh: &MetricMesh<T>, inv_gamma: &[T], phi: &[T]) -> Stencil<T> {
+    /// The local solve, with the times of the vertices that count; the others are not reached.
+    #[inline(always)]
+    pub fn problem<T: Real>(
+        &self,
+        mesh: &MetricMesh<T>,
+        inv_gamma: &[T],
+        time: impl Fn(u32) -> T,
+    ) -> Corner<T> {
         let t = self.tetrahedron();
-        let ig = inv_gamma[mesh.domains[t] as usize];
-        let mut corner = mesh.tetrahedra[t].corner(self.corner(), ig, phi);
-        for i in 0..3 {
-            if self.support() >> i & 1 == 0 {
-                corner.phi[i] = T::from_f64(f64::INFINITY);
-            }
+        let inv_gamma = inv_gamma[mesh.domains[t] as usize];
+        let [l12, l13, l23, l14, l24, l34] =
+            mesh.tetrahedra[t].corner_lengths(self.corner(), inv_gamma);
+        let time = |u: u32| match u {
+            Self::IDLE => T::from_f64(f64::INFINITY),
+            u => time(u),
+        };
+        Corner {
+            l12,
+            l13,
+            l23,
+            l14,
+            l24,
+            l34,
+            phi: [time(self.face[0]), time(self.face[1]), time(self.face[2])],
         }
-        stencil(&corner)
     }
 }
 
@@ -95,8 +93,19 @@ impl Candidates {
     /// Candidates at owned vertex `v`, in the file's order of tetrahedra.
     #[inline(always)]
     pub fn at(&self, v: u32) -> &[Candidate] {
-        let v = v as usize;
-        &self.entries[self.offsets[v] as usize..self.offsets[v + 1] as usize]
+        &self.entries[self.range(v)]
+    }
+
+    /// Those candidates in the list of all.
+    #[inline(always)]
+    pub fn range(&self, v: u32) -> std::ops::Range<usize> {
+        self.offsets[v as usize] as usize..self.offsets[v as usize + 1] as usize
+    }
+
+    /// The candidates of all vertices.
+    #[inline(always)]
+    pub fn all(&self) -> &[Candidate] {
+        &self.entries
     }
 }
 
@@ -143,7 +152,11 @@ pub fn find<T: Real>(
     }
     let hits = || found.iter().flat_map(|f| &f.hits).chain(&rescue.hits);
     let mut next = offsets.clone();
-    let mut entries = vec![Candidate(0); offsets[mesh.owned] as usize];
+    let unset = Candidate {
+        incidence: 0,
+        face: [Candidate::IDLE; 3],
+    };
+    let mut entries = vec![unset; offsets[mesh.owned] as usize];
     for (v, candidate) in hits() {
         let slot = &mut next[*v as usize];
         entries[*slot as usize] = *candidate;
@@ -167,10 +180,6 @@ struct Finder<'a, T: Real> {
     mesh: &'a MetricMesh<T>,
     inv_gamma: &'a [T],
     phi: &'a [T],
-    kernels: Kernels<T>,
-    screen: Box<Screen<T>>,
-    interior: Box<Block<T>>,
-    boundary: Box<Block<T>>,
     /// Vertex and candidate.
     hits: Vec<(u32, Candidate)>,
     local_solves: u64,
@@ -182,88 +191,31 @@ impl<'a, T: Real> Finder<'a, T> {
             mesh,
             inv_gamma,
             phi,
-            kernels: Kernels::detect(),
-            screen: Box::default(),
-            interior: Box::default(),
-            boundary: Box::default(),
             hits: Vec::new(),
             local_solves: 0,
         }
     }
 
     fn run(&mut self, tetrahedra: std::ops::Range<u32>) {
-        let slack = T::from_f64(relative_tolerance::<T>());
+        let mut pipeline = Pipeline::new(relative_tolerance::<T>());
         for t in tetrahedra {
-            self.screen.push(self.mesh, self.inv_gamma, self.phi, t);
-            if self.screen.is_full() {
-                self.flush_screen(slack);
+            let tet = &self.mesh.tetrahedra[t as usize];
+            let times = tet.vertices.map(|v| self.phi[v as usize]);
+            let inv_gamma = self.inv_gamma[self.mesh.domains[t as usize] as usize];
+            pipeline.push(t, tet, times, inv_gamma, 15);
+        }
+        pipeline.finish();
+        self.local_solves += pipeline.local_solves();
+        // On two edges of a face one solution may be found twice.
+        let mut found: Vec<Incidence> = pipeline.found().map(|(incidence, _)| incidence).collect();
+        found.sort_unstable();
+        found.dedup();
+        for incidence in found {
+            let v = self.mesh.vertex_at(incidence);
+            if (v as usize) < self.mesh.owned {
+                self.hit(v, incidence);
             }
         }
-        self.flush_screen(slack);
-        self.flush_interior();
-        self.flush_boundary();
-    }
-
-    fn flush_screen(&mut self, slack: T) {
-        self.kernels.screen(&mut self.screen, slack);
-        for i in 0..self.screen.len() {
-            let mut corners = self.screen.corners(i);
-            while corners != 0 {
-                let c = corners.trailing_zeros() as usize;
-                corners &= corners - 1;
-                self.push(i, c);
-            }
-        }
-        self.screen.clear();
-    }
-
-    /// Adds corner `c` of tetrahedron `i` of the screened block.
-    #[inline(always)]
-    fn push(&mut self, i: usize, c: usize) {
-        let t = self.screen.tetrahedra[i];
-        let tet = &self.mesh.tetrahedra[t as usize];
-        let times = self.screen.times(i);
-        // Not reached: nothing wins there.
-        if tet.vertices[c] as usize >= self.mesh.owned || times[c].value() == f64::INFINITY {
-            return;
-        }
-        let [a, b, d] = FACE[c];
-        self.interior.push(
-            tet.corner_lengths(c, self.screen.inv_gamma(i)),
-            [times[a], times[b], times[d]],
-            t << 2 | c as u32,
-            T::from_f64(limit(times[c])),
-        );
-        if self.interior.is_full() {
-            self.flush_interior();
-        }
-    }
-
-    fn flush_interior(&mut self) {
-        self.kernels.interior(&mut self.interior);
-        self.local_solves += self.interior.len() as u64;
-        for i in 0..self.interior.len() {
-            let (arrival, limit) = (self.interior.arrival[i], self.interior.limit[i]);
-            if arrival <= limit {
-                self.hit(self.interior.label[i]);
-            } else if arrival.value() == f64::INFINITY && self.interior.bound[i] <= limit {
-                self.boundary.push_from(&self.interior, i);
-                if self.boundary.is_full() {
-                    self.flush_boundary();
-                }
-            }
-        }
-        self.interior.clear();
-    }
-
-    fn flush_boundary(&mut self) {
-        self.kernels.boundary(&mut self.boundary);
-        for i in 0..self.boundary.len() {
-            if self.boundary.arrival[i] <= self.boundary.limit[i] {
-                self.hit(self.boundary.label[i]);
-            }
-        }
-        self.boundary.clear();
     }
 
     /// The local solve of a corner, and its solution.
@@ -275,13 +227,21 @@ impl<'a, T: Real> Finder<'a, T> {
     }
 
     /// Notes a corner that may win, with what it depends on.
-    fn hit(&mut self, incidence: Incidence) {
-        let (t, c) = ((incidence >> 2) as usize, (incidence & 3) as usize);
-        let v = self.mesh.tetrahedra[t].vertices[c];
+    fn hit(&mut self, v: u32, incidence: Incidence) {
         let time = self.phi[v as usize];
         let (corner, at) = self.solve(incidence);
         let support = support(&corner, &at, limit(time) - time.value());
-        self.hits.push((v, Candidate::new(incidence, support)));
+        let vertices = self.mesh.tetrahedra[(incidence >> 2) as usize].vertices;
+        let face = FACE[(incidence & 3) as usize];
+        let upwind = |i: usize| {
+            if support >> i & 1 == 1 {
+                vertices[face[i]]
+            } else {
+                Candidate::IDLE
+            }
+        };
+        let face = [upwind(0), upwind(1), upwind(2)];
+        self.hits.push((v, Candidate { incidence, face }));
     }
 
     /// Notes the best that there are at a vertex whose time no tetrahedron explains within the
@@ -299,7 +259,7 @@ impl<'a, T: Real> Finder<'a, T> {
         let before = self.hits.len();
         for (incidence, arrival) in arrivals {
             if arrival <= best + relative_tolerance::<T>() * best.abs() {
-                self.hit(incidence);
+                self.hit(v, incidence);
             }
         }
         (self.hits.len() - before) as u32

@@ -7,20 +7,28 @@
 //! whole ([`cycles`](super::cycles)). Across ranks the order is worked off as far as each rank
 //! can, then what is new goes to the ghosts, round by round.
 
+use std::sync::atomic::Ordering::Relaxed;
+
+use rayon::prelude::*;
+
 use super::candidates::Candidates;
 use super::components::strongly_connected;
 use super::cycles::{ComponentData, Numbers};
+use super::levels::{Levels, NONE, News};
+use super::local_solver::stencil;
 use super::metric_mesh::{FACE, MetricMesh};
 use super::upwind::{CausalOrder, Round, SharedCycle, UpwindStencil};
 use crate::comm::halo::{Halo, Traffic};
 use crate::comm::{Communicator, broadcast_slice, from_bytes};
 use crate::error::{Error, Result};
 use crate::real::Real;
+use crate::team::Team;
 
 /// The problem on one rank.
 pub struct Problem<'a, T> {
     pub mesh: &'a MetricMesh<T>,
     pub halo: &'a Halo,
+    pub team: &'a Team,
     pub inv_gamma: &'a [T],
     /// Onset time of each source held here, by ascending local vertex.
     pub sources: &'a [(u32, T)],
@@ -39,9 +47,6 @@ pub struct Canonical {
     pub cyclic_vertices: u64,
 }
 
-/// State of a vertex in no cycle.
-const NO_CYCLE: u32 = u32::MAX;
-
 /// Makes `phi` (owned and ghosts) canonical. Collective.
 pub fn canonical<T: Real>(
     comm: &dyn Communicator,
@@ -51,9 +56,10 @@ pub fn canonical<T: Real>(
 ) -> Result<Canonical> {
     let mut pass = Pass::new(problem, phi);
     loop {
-        let start = pass.done;
+        let start = pass.order.vertices.len();
         pass.work_off();
-        let mut progress = [(pass.done - start) as u64, pass.unresolved() as u64];
+        let advanced = pass.order.vertices.len() - start;
+        let mut progress = [advanced as u64, pass.unresolved() as u64];
         comm.sum_u64(&mut progress);
         let [advanced, unresolved] = progress;
         let mut shared_cycles = Vec::new();
@@ -71,7 +77,7 @@ pub fn canonical<T: Real>(
             }
         }
         pass.order.rounds.push(Round {
-            end: pass.done,
+            end: pass.order.vertices.len(),
             shared_cycles,
         });
         if unresolved == 0 {
@@ -87,33 +93,30 @@ pub fn canonical<T: Real>(
         .flat_map(|cycle| &cycle.local)
         .filter(|(v, _)| (*v as usize) < problem.mesh.owned)
         .count();
+    let stencils = pass.stencils();
+    for (phi, shared) in phi.iter_mut().zip(&pass.levels.phi) {
+        *phi = T::load(shared);
+    }
     Ok(Canonical {
-        stencils: pass.stencils,
-        local_solves: pass.local_solves,
+        // One more for each stencil.
+        local_solves: pass.local_solves + stencils.len() as u64,
+        stencils,
         cyclic_vertices: (cyclic + shared) as u64,
         order: pass.order,
     })
 }
 
-struct Pass<'a, 'b, T: Real> {
+struct Pass<'a, T: Real> {
     problem: &'a Problem<'a, T>,
-    phi: &'b mut [T],
-    stencils: Vec<UpwindStencil>,
-    /// What is ready is queued at the end of the order; `done` of it is resolved.
+    levels: Levels<'a, T>,
     order: CausalOrder,
-    done: usize,
+    /// Vertices that wait for nothing, not in the order yet.
+    ready: Vec<u32>,
     local_solves: u64,
-    /// Candidates' dependencies of each owned vertex that are not resolved yet.
-    waiting: Vec<u32>,
     resolved: Vec<bool>,
-    /// Owned vertices that depend on vertex u: `dependents[offsets[u]..offsets[u + 1]]`.
-    offsets: Vec<u32>,
-    dependents: Vec<u32>,
     /// Cycles of this rank alone that wait for nothing.
     ready_cycles: Vec<u32>,
     cycles_known: bool,
-    /// Cycle of each owned vertex, [`NO_CYCLE`] for most.
-    cycle_of: Vec<u32>,
     cycles: Vec<Cycle>,
 }
 
@@ -134,125 +137,104 @@ impl Cycle {
     }
 }
 
-impl<'a, 'b, T: Real> Pass<'a, 'b, T> {
-    fn new(problem: &'a Problem<'a, T>, phi: &'b mut [T]) -> Self {
-        let (mesh, candidates) = (problem.mesh, problem.candidates);
-        let (owned, vertices) = (mesh.owned as u32, mesh.vertex_count());
-        let mut offsets = vec![0u32; vertices + 1];
-        let mut waiting = vec![0u32; mesh.owned];
-        for v in 0..owned {
-            for u in candidates.at(v).iter().flat_map(|c| c.upwind(mesh)) {
-                offsets[u as usize + 1] += 1;
-                waiting[v as usize] += 1;
-            }
-        }
-        for v in 0..vertices {
-            offsets[v + 1] += offsets[v];
-        }
-        let mut next = offsets.clone();
-        let mut dependents = vec![0; offsets[vertices] as usize];
-        for v in 0..owned {
-            for u in candidates.at(v).iter().flat_map(|c| c.upwind(mesh)) {
-                let slot = &mut next[u as usize];
-                dependents[*slot as usize] = v;
-                *slot += 1;
-            }
-        }
+impl<'a, T: Real> Pass<'a, T> {
+    fn new(problem: &'a Problem<'a, T>, phi: &[T]) -> Self {
+        let Problem {
+            mesh,
+            inv_gamma,
+            candidates,
+            sources,
+            team,
+            ..
+        } = *problem;
+        let levels = Levels::new(mesh, inv_gamma, candidates, sources, team, phi);
         Self {
-            phi,
-            stencils: vec![UpwindStencil::fixed(); mesh.owned],
-            order: CausalOrder {
-                vertices: (0..owned).filter(|v| waiting[*v as usize] == 0).collect(),
-                ..CausalOrder::default()
-            },
-            done: 0,
+            order: CausalOrder::default(),
+            ready: (0..mesh.owned as u32)
+                .filter(|v| !levels.waits(*v))
+                .collect(),
             local_solves: 0,
+            resolved: vec![false; mesh.vertex_count()],
             ready_cycles: Vec::new(),
-            resolved: vec![false; vertices],
-            waiting,
-            offsets,
-            dependents,
             cycles_known: false,
-            cycle_of: Vec::new(),
             cycles: Vec::new(),
             problem,
+            levels,
         }
     }
 
     /// Owned vertices still to come.
     fn unresolved(&self) -> usize {
-        self.problem.mesh.owned - self.done
-    }
-
-    /// Onset time, if `v` is a source.
-    fn onset(&self, v: u32) -> Option<T> {
-        let sources = self.problem.sources;
-        let i = sources.binary_search_by_key(&v, |(u, _)| *u).ok()?;
-        Some(sources[i].1)
+        self.problem.mesh.owned - self.order.vertices.len()
     }
 
     /// Resolves what is ready, and what becomes ready by that.
     fn work_off(&mut self) {
         loop {
-            while let Some(&v) = self.order.vertices.get(self.done) {
-                self.done += 1;
-                self.phi[v as usize] = self.compute(v);
-                self.resolve(v, NO_CYCLE);
+            while let Some(cycle) = self.ready_cycles.pop() {
+                self.solve_local_cycle(cycle);
             }
-            let Some(cycle) = self.ready_cycles.pop() else {
+            if self.ready.is_empty() {
                 return;
-            };
-            self.solve_local_cycle(cycle);
+            }
+            let ready = std::mem::take(&mut self.ready);
+            let start = self.order.vertices.len();
+            let (cycles, solves) = self.levels.work_off(ready, &mut self.order.vertices);
+            self.local_solves += solves;
+            for v in &self.order.vertices[start..] {
+                self.resolved[*v as usize] = true;
+            }
+            self.hear_of(cycles);
         }
     }
 
-    /// Minimum over the candidates of `v`, in the file's order, ties to the first; remembers the
-    /// winner's stencil.
-    fn compute(&mut self, v: u32) -> T {
+    /// Takes note of dependencies of cycles that are resolved.
+    fn hear_of(&mut self, cycles: Vec<u32>) {
+        for c in cycles {
+            let cycle = &mut self.cycles[c as usize];
+            cycle.waiting -= 1;
+            if cycle.waiting == 0 && cycle.is_local() {
+                self.ready_cycles.push(c);
+            }
+        }
+    }
+
+    /// Tells the dependents that `u`, a member of `cycle`, is resolved.
+    fn resolve(&mut self, u: u32, cycle: u32) {
+        self.resolved[u as usize] = true;
+        let mut news = News {
+            ready: std::mem::take(&mut self.ready),
+            cycles: Vec::new(),
+        };
+        self.levels.resolve(u, cycle, &mut news);
+        self.ready = news.ready;
+        self.hear_of(news.cycles);
+    }
+
+    /// The stencils of the winners, with the final times.
+    fn stencils(&self) -> Vec<UpwindStencil> {
         let Problem {
             mesh,
             inv_gamma,
             candidates,
             ..
         } = *self.problem;
-        let infinity = T::from_f64(f64::INFINITY);
-        let mut time = self.onset(v).unwrap_or(infinity);
-        for candidate in candidates.at(v) {
-            let solution = candidate.solve(mesh, inv_gamma, self.phi);
-            self.local_solves += 1;
-            if solution.phi < time {
-                time = solution.phi;
-                let t = candidate.tetrahedron();
-                self.stencils[v as usize] = UpwindStencil {
-                    vertices: FACE[candidate.corner()].map(|i| mesh.tetrahedra[t].vertices[i]),
-                    tetrahedron: t as u32,
-                    lambda: solution.lambda.map(T::value),
-                    s: solution.s.value(),
-                };
+        let levels = &self.levels;
+        let of_winner = |winner: u32| {
+            let Some(candidate) = candidates.all().get(winner as usize) else {
+                return UpwindStencil::fixed();
+            };
+            let solution = stencil(&candidate.problem(mesh, inv_gamma, |u| levels.time(u)));
+            let vertices = mesh.tetrahedra[candidate.tetrahedron()].vertices;
+            UpwindStencil {
+                vertices: FACE[candidate.corner()].map(|i| vertices[i]),
+                tetrahedron: candidate.tetrahedron() as u32,
+                lambda: solution.lambda.map(T::value),
+                s: solution.s.value(),
             }
-        }
-        time
-    }
-
-    /// Tells the dependents that `u`, a member of `cycle`, is resolved.
-    fn resolve(&mut self, u: u32, cycle: u32) {
-        self.resolved[u as usize] = true;
-        for i in self.offsets[u as usize]..self.offsets[u as usize + 1] {
-            let v = self.dependents[i as usize];
-            self.waiting[v as usize] -= 1;
-            let c = self.cycle_of.get(v as usize).copied().unwrap_or(NO_CYCLE);
-            if c == NO_CYCLE {
-                if self.waiting[v as usize] == 0 {
-                    self.order.vertices.push(v);
-                }
-            } else if c != cycle {
-                let downstream = &mut self.cycles[c as usize];
-                downstream.waiting -= 1;
-                if downstream.waiting == 0 && downstream.is_local() {
-                    self.ready_cycles.push(c);
-                }
-            }
-        }
+        };
+        let winners = levels.winners.par_iter().with_min_len(4096);
+        winners.map(|w| of_winner(w.load(Relaxed))).collect()
     }
 
     /// Sends the vertices resolved in this round to the ranks that hold them as ghosts.
@@ -260,8 +242,8 @@ impl<'a, 'b, T: Real> Pass<'a, 'b, T> {
         if comm.size() == 1 {
             return;
         }
-        let new = self.order.vertices[start..self.done].to_vec();
-        let values: Vec<T> = new.iter().map(|v| self.phi[*v as usize]).collect();
+        let new = self.order.vertices[start..].to_vec();
+        let values: Vec<T> = new.iter().map(|v| self.levels.time(*v)).collect();
         let mut received = Vec::new();
         self.problem
             .halo
@@ -269,8 +251,8 @@ impl<'a, 'b, T: Real> Pass<'a, 'b, T> {
                 received.push((ghost, time[0]));
             });
         for (ghost, time) in received {
-            self.phi[ghost as usize] = time;
-            self.resolve(ghost, NO_CYCLE);
+            time.store(&self.levels.phi[ghost as usize]);
+            self.resolve(ghost, NONE);
         }
     }
 
@@ -279,16 +261,13 @@ impl<'a, 'b, T: Real> Pass<'a, 'b, T> {
         self.cycles_known = true;
         let numbers = &self.problem.numbers.vertices;
         let mut edges: Vec<u32> = Vec::new();
-        for v in 0..self.problem.mesh.owned as u32 {
-            if self.waiting[v as usize] == 0 {
-                continue;
-            }
+        for v in self.upstream_of_themselves() {
             let mut upwind: Vec<u32> = self
                 .problem
                 .candidates
                 .at(v)
                 .iter()
-                .flat_map(|c| c.upwind(self.problem.mesh))
+                .flat_map(|c| c.upwind())
                 .filter(|u| !self.resolved[*u as usize])
                 .map(|u| numbers[u as usize])
                 .collect();
@@ -315,16 +294,46 @@ impl<'a, 'b, T: Real> Pass<'a, 'b, T> {
         self.register_cycles(&flat);
     }
 
+    /// The waiting vertices that, as far as this rank knows, something upstream of a cycle or of
+    /// another rank depends on: all members of cycles, and few others.
+    fn upstream_of_themselves(&self) -> Vec<u32> {
+        let owned = self.problem.mesh.owned as u32;
+        // Ends of the graph are taken away until none is left (Kahn, from downwind).
+        let mut count: Vec<u32> = (0..owned)
+            .map(|u| self.levels.dependents(u).len() as u32)
+            .collect();
+        let is_end = |u: u32, count: u32| count == 0 && !self.problem.halo.is_shared(u);
+        let waits = |u: u32| self.levels.waits(u);
+        let mut ends: Vec<u32> = (0..owned)
+            .filter(|u| waits(*u) && is_end(*u, count[*u as usize]))
+            .collect();
+        let mut is_left: Vec<bool> = (0..owned).map(waits).collect();
+        while let Some(v) = ends.pop() {
+            is_left[v as usize] = false;
+            let candidates = self.problem.candidates.at(v).iter();
+            for u in candidates.flat_map(|c| c.upwind()) {
+                let Some(count) = count.get_mut(u as usize) else {
+                    continue;
+                };
+                *count -= 1;
+                if waits(u) && is_end(u, *count) {
+                    ends.push(u);
+                }
+            }
+        }
+        (0..owned).filter(|v| is_left[*v as usize]).collect()
+    }
+
     /// Takes up the cycles (lengths and members) that all ranks agreed on.
     fn register_cycles(&mut self, flat: &[u32]) {
         let owned = self.problem.mesh.owned;
         let mut by_number: Vec<(u32, u32)> = (0u32..)
             .zip(&self.problem.numbers.vertices[..owned])
-            .filter(|(v, _)| self.waiting[*v as usize] > 0)
+            .filter(|(v, _)| self.levels.waits(*v))
             .map(|(v, number)| (*number, v))
             .collect();
         by_number.sort_unstable();
-        self.cycle_of = vec![NO_CYCLE; owned];
+        self.levels.cycle_of = vec![NONE; owned];
         let mut rest = flat;
         while let [count, more @ ..] = rest {
             let (members, after) = more.split_at(*count as usize);
@@ -339,7 +348,7 @@ impl<'a, 'b, T: Real> Pass<'a, 'b, T> {
                 .map(|i| by_number[i].1)
                 .collect();
             for v in &here {
-                self.cycle_of[*v as usize] = self.cycles.len() as u32;
+                self.levels.cycle_of[*v as usize] = self.cycles.len() as u32;
             }
             self.cycles.push(Cycle {
                 members: members.to_vec(),
@@ -356,7 +365,7 @@ impl<'a, 'b, T: Real> Pass<'a, 'b, T> {
                     .candidates
                     .at(*v)
                     .iter()
-                    .flat_map(|c| c.upwind(self.problem.mesh))
+                    .flat_map(|c| c.upwind())
                     .filter(|u| {
                         !self.resolved[*u as usize]
                             && cycle.members.binary_search(&numbers[*u as usize]).is_err()
@@ -380,8 +389,9 @@ impl<'a, 'b, T: Real> Pass<'a, 'b, T> {
                 numbers,
                 ..
             } = *self.problem;
-            let onset = self.onset(v);
-            data.add(c, v, mesh, inv_gamma, self.phi, candidates, onset, numbers);
+            let onset = self.levels.onset(v);
+            let phi = &self.levels.phi;
+            data.add(c, v, mesh, inv_gamma, phi, candidates, onset, numbers);
         }
     }
 
@@ -390,11 +400,11 @@ impl<'a, 'b, T: Real> Pass<'a, 'b, T> {
         self.collect_cycle(c, &mut data);
         // Members ascend in the file's numbering, as the times do.
         for (v, (_, time)) in self.cycles[c as usize].owned.iter().zip(data.solve()) {
-            self.phi[*v as usize] = time;
+            time.store(&self.levels.phi[*v as usize]);
         }
-        let start = self.done;
+        let start = self.order.vertices.len();
         self.close_cycle(c);
-        self.order.cycles.push(start..self.done);
+        self.order.cycles.push(start..self.order.vertices.len());
         for v in self.cycles[c as usize].owned.clone() {
             self.resolve(v, c);
         }
@@ -405,9 +415,10 @@ impl<'a, 'b, T: Real> Pass<'a, 'b, T> {
         self.cycles[c as usize].solved = true;
         for v in self.cycles[c as usize].owned.clone() {
             // The time itself stays as the cycle's fixed point has it.
-            self.compute(v);
+            let (winner, solves) = self.levels.winner(v);
+            self.levels.winners[v as usize].store(winner, Relaxed);
+            self.local_solves += solves;
             self.order.vertices.push(v);
-            self.done += 1;
         }
     }
 
@@ -454,7 +465,7 @@ impl<'a, 'b, T: Real> Pass<'a, 'b, T> {
         };
         for (name, time) in names.iter().zip(&times) {
             if let Some(v) = local(*name) {
-                self.phi[v as usize] = *time;
+                time.store(&self.levels.phi[v as usize]);
             }
         }
         let shared: Vec<SharedCycle> = ready

@@ -5,10 +5,10 @@
 //! file: sweeps that accept only a smaller time, sped up by policy iteration where the weight that
 //! goes round is near 1, until none decreases: the same bits whoever does it.
 
-use super::candidates::Candidates;
+use super::candidates::{Candidate, Candidates};
 use super::cyclic_system::CyclicSystem;
 use super::local_solver::{Corner, arrival, stencil};
-use super::metric_mesh::{FACE, MetricMesh};
+use super::metric_mesh::MetricMesh;
 use crate::comm::from_bytes;
 use crate::real::Real;
 
@@ -47,7 +47,7 @@ impl<T: Real> ComponentData<T> {
         v: u32,
         mesh: &MetricMesh<T>,
         inv_gamma: &[T],
-        phi: &[T],
+        phi: &[T::Shared],
         candidates: &Candidates,
         source: Option<T>,
         numbers: &Numbers,
@@ -57,37 +57,16 @@ impl<T: Real> ComponentData<T> {
             self.sources.push(([component, member], time));
         }
         for candidate in candidates.at(v) {
-            let t = candidate.tetrahedron();
-            let tet = &mesh.tetrahedra[t];
-            let lengths =
-                tet.corner_lengths(candidate.corner(), inv_gamma[mesh.domains[t] as usize]);
-            let face = FACE[candidate.corner()].map(|i| tet.vertices[i]);
-            let counts = |i: usize| candidate.support() >> i & 1 == 1;
-            let time = |i: usize| {
-                if counts(i) {
-                    phi[face[i] as usize]
-                } else {
-                    T::from_f64(f64::INFINITY)
-                }
-            };
-            let number = |i: usize| {
-                if counts(i) {
-                    numbers.vertices[face[i] as usize]
-                } else {
-                    OUTSIDE
-                }
-            };
-            let [a, b, c, d, e, f] = lengths;
-            self.keys.push([
-                component,
-                member,
-                numbers.tetrahedra[t],
-                number(0),
-                number(1),
-                number(2),
-            ]);
+            let k = candidate.problem(mesh, inv_gamma, |u| T::load(&phi[u as usize]));
+            let [i, j, k3] = candidate.face.map(|u| match u {
+                Candidate::IDLE => OUTSIDE,
+                u => numbers.vertices[u as usize],
+            });
+            let tetrahedron = numbers.tetrahedra[candidate.tetrahedron()];
+            self.keys.push([component, member, tetrahedron, i, j, k3]);
+            let [p, q, r] = k.phi;
             self.values
-                .push([a, b, c, d, e, f, time(0), time(1), time(2)]);
+                .push([k.l12, k.l13, k.l23, k.l14, k.l24, k.l34, p, q, r]);
         }
     }
 

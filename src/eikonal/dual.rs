@@ -4,6 +4,7 @@
 
 use std::cmp::Ordering;
 use std::ops::{Add, Div, Mul, Neg, Sub};
+use std::sync::atomic::AtomicU64;
 
 use bytemuck::{Pod, Zeroable};
 
@@ -87,6 +88,25 @@ impl<const N: usize> Neg for Dual<N> {
 impl<const N: usize> Real for Dual<N> {
     const EPSILON: f64 = f64::EPSILON;
     const HAS_DERIVATIVES: bool = true;
+    type Shared = [AtomicU64; N];
+    #[inline(always)]
+    fn small_integer(self) -> u8 {
+        self.0[0].small_integer()
+    }
+    #[inline(always)]
+    fn share(self) -> Self::Shared {
+        self.0.map(f64::share)
+    }
+    #[inline(always)]
+    fn load(shared: &Self::Shared) -> Self {
+        Self(std::array::from_fn(|i| f64::load(&shared[i])))
+    }
+    #[inline(always)]
+    fn store(self, shared: &Self::Shared) {
+        for (x, shared) in self.0.into_iter().zip(shared) {
+            x.store(shared);
+        }
+    }
     #[inline(always)]
     fn from_f64(x: f64) -> Self {
         let mut r = [0.0; N];

@@ -1,9 +1,11 @@
 //! Forward solution on all ranks: iteration to the fixed point, then the canonical pass.
 
+use std::sync::Arc;
+
 use super::candidates;
 use super::canonical::{Problem, canonical};
 use super::cycles::Numbers;
-use super::fim::{self, Patience};
+use super::fim::{Iteration, Patience};
 use super::metric_mesh::{MetricMesh, Tetrahedron};
 use super::upwind::{CausalOrder, UpwindStencil};
 use crate::comm::halo::{Halo, Traffic};
@@ -11,6 +13,7 @@ use crate::comm::{Communicator, agree};
 use crate::error::{Error, Result};
 use crate::partition::local_mesh::LocalMesh;
 use crate::real::Real;
+use crate::team::Team;
 
 /// Width of a bucket as a share of the mean travel time along an edge (measured: narrower costs
 /// batches, wider costs local solves; flat between 0.15 and 0.35).
@@ -18,6 +21,9 @@ const WIDTH_PER_EDGE: f64 = 0.25;
 
 /// Times that put-off falls are settled by the canonical pass before patience is unlimited.
 const MOST_RESTARTS: usize = 30;
+
+/// Tetrahedra of a rank below which one thread does the work: batches are too small to share.
+const FEW_TETRAHEDRA: usize = 8000;
 
 /// A source: where and when a wave starts.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -70,6 +76,7 @@ pub struct Eikonal<T: Real> {
     /// Mean travel time along an edge for γ = 1 on all ranks, ms.
     mean_edge: f64,
     bucket_width: Option<f64>,
+    team: Arc<Team>,
 }
 
 /// Activation times with their upwind stencils.
@@ -130,6 +137,10 @@ impl<T: Real> Eikonal<T> {
         }
         let mut totals = [edges, f64::from(count)];
         comm.sum_f64(&mut totals);
+        let threads = match local.tetrahedra.len() {
+            0..FEW_TETRAHEDRA => 1,
+            _ => rayon::current_num_threads(),
+        };
         let earliest = sources.iter().map(|s| s.time).fold(f64::INFINITY, f64::min);
         let origin = if earliest.is_finite() { earliest } else { 0.0 };
         Ok(Self {
@@ -147,6 +158,7 @@ impl<T: Real> Eikonal<T> {
             origin,
             mean_edge: totals[0] / totals[1].max(1.0),
             bucket_width,
+            team: Arc::new(agree(comm, Team::new(threads))?),
         })
     }
 
@@ -165,6 +177,7 @@ impl<T: Real> Eikonal<T> {
             origin: self.origin,
             mean_edge: self.mean_edge,
             bucket_width: self.bucket_width,
+            team: Arc::clone(&self.team),
         }
     }
 
@@ -189,17 +202,15 @@ impl<T: Real> Eikonal<T> {
             } else {
                 Patience::Unlimited
             };
-            let fim = fim::solve(
-                comm,
-                &self.halo,
-                &self.mesh,
-                &inv_gamma,
-                &mut phi,
-                &known,
+            let iteration = Iteration {
+                mesh: &self.mesh,
+                halo: &self.halo,
+                team: &self.team,
+                inv_gamma: &inv_gamma,
                 width,
                 patience,
-                &mut counters.traffic,
-            );
+            };
+            let fim = iteration.solve(comm, &mut phi, &known, &mut counters.traffic);
             counters.local_solves += fim.local_solves;
             counters.vertex_updates += fim.vertex_updates;
             let mut put_off = [fim.put_off];
@@ -217,6 +228,7 @@ impl<T: Real> Eikonal<T> {
             let problem = Problem {
                 mesh: &self.mesh,
                 halo: &self.halo,
+                team: &self.team,
                 inv_gamma: &inv_gamma,
                 sources: &self.sources,
                 numbers: &self.numbers,

@@ -35,6 +35,8 @@ pub struct Interior<T> {
     pub phi: T,
     /// The minimum over the plane exists.
     pub exists: bool,
+    /// The face is no sliver: the signs of λ can be relied on.
+    pub well_posed: bool,
     pub lambda: [T; 3],
     pub s: T,
 }
@@ -59,6 +61,9 @@ fn altitude<T: Real>(a: T, b: T) -> T {
         least
     }
 }
+
+/// Squared sine of the angle at vertex 3 below which a face is a sliver.
+const SLIVER: f64 = 1e-3;
 
 /// Stationary point in the plane of the face:
 ///
@@ -86,6 +91,7 @@ pub fn interior<T: Real>(k: &Corner<T>) -> Interior<T> {
     Interior {
         valid: exists & (lambda1 >= zero) & (lambda2 >= zero) & (lambda3 >= zero),
         exists,
+        well_posed: det > T::from_f64(SLIVER) * (g11 * g22),
         phi: k.phi[2] + (lambda1 * d1 + lambda2 * d2) + s,
         lambda: [lambda1, lambda2, lambda3],
         s,
@@ -113,6 +119,13 @@ fn edge<T: Real>(l_ij: T, l_i4: T, l_j4: T, phi_i: T, phi_j: T) -> (T, T, T) {
         lambda,
         s,
     )
+}
+
+/// Minimum over an edge (i, j) of the face, its ends included.
+#[inline(always)]
+pub fn along_edge<T: Real>(l_ij: T, l_i4: T, l_j4: T, phi_i: T, phi_j: T) -> T {
+    let (inside, ..) = edge(l_ij, l_i4, l_j4, phi_i, phi_j);
+    inside.least(phi_i + l_i4.sqrt()).least(phi_j + l_j4.sqrt())
 }
 
 /// Minimum over the boundary of the face: three edges, three vertices.

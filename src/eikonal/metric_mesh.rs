@@ -6,6 +6,7 @@
 
 use super::local_solver::Corner;
 use crate::real::Real;
+use crate::simd::prefetch;
 
 /// One tetrahedron.
 #[derive(Debug, Clone, Copy)]
@@ -40,7 +41,7 @@ pub const FACE: [[usize; 3]; 4] = [[1, 2, 3], [0, 2, 3], [0, 1, 3], [0, 1, 2]];
 const PAIR: [[usize; 4]; 4] = [[0, 0, 1, 2], [0, 0, 3, 4], [1, 3, 0, 5], [2, 4, 5, 0]];
 
 /// Indices of l12 l13 l23 l14 l24 l34 for each corner as vertex 4.
-const CORNER_PAIRS: [[usize; 6]; 4] = {
+pub const CORNER_PAIRS: [[usize; 6]; 4] = {
     let mut table = [[0; 6]; 4];
     let mut c = 0;
     while c < 4 {
@@ -150,6 +151,24 @@ impl<T: Real> MetricMesh<T> {
     /// Owned vertices and ghosts.
     pub fn vertex_count(&self) -> usize {
         self.offsets.len() - 1
+    }
+
+    /// Asks for the corners at `vertex` to be in the cache soon.
+    #[inline(always)]
+    pub fn prefetch_incidences(&self, vertex: u32) {
+        let (start, end) = (
+            self.offsets[vertex as usize],
+            self.offsets[vertex as usize + 1],
+        );
+        for i in (start..end).step_by(16) {
+            prefetch(&self.incidences, i as usize);
+        }
+    }
+
+    /// The vertex at a corner.
+    #[inline(always)]
+    pub fn vertex_at(&self, incidence: Incidence) -> u32 {
+        self.tetrahedra[(incidence >> 2) as usize].vertices[(incidence & 3) as usize]
     }
 
     /// Position of the first corner of `vertex` in the list of all corners.

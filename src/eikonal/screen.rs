@@ -5,7 +5,8 @@
 //! With Gram determinants, altitude² = det₃ / det₂, and no root is taken. Many tetrahedra at once,
 //! as a structure of arrays.
 
-use super::metric_mesh::{MetricMesh, Tetrahedron};
+use super::block::{Block, LANES, for_lanes};
+use super::metric_mesh::{CORNER_PAIRS, FACE, Tetrahedron};
 use crate::real::Real;
 
 /// Tetrahedra per block.
@@ -15,7 +16,9 @@ pub const SCREEN: usize = 64;
 pub struct Screen<T> {
     len: usize,
     /// Number of each tetrahedron.
-    pub tetrahedra: [u32; SCREEN],
+    tetrahedra: [u32; SCREEN],
+    /// Corners of each that are asked about, a bit each.
+    asked: [u8; SCREEN],
     lengths: [[T; SCREEN]; 6],
     times: [[T; SCREEN]; 4],
     inv_gamma: [T; SCREEN],
@@ -29,6 +32,7 @@ impl<T: Real> Default for Screen<T> {
         Self {
             len: 0,
             tetrahedra: [0; SCREEN],
+            asked: [0; SCREEN],
             lengths: [[one; SCREEN]; 6],
             times: [[zero; SCREEN]; 4],
             inv_gamma: [one; SCREEN],
@@ -38,12 +42,6 @@ impl<T: Real> Default for Screen<T> {
 }
 
 impl<T: Real> Screen<T> {
-    /// Tetrahedra in the block.
-    #[inline(always)]
-    pub fn len(&self) -> usize {
-        self.len
-    }
-
     /// Whether there is no room left.
     #[inline(always)]
     pub fn is_full(&self) -> bool {
@@ -56,43 +54,66 @@ impl<T: Real> Screen<T> {
         self.len = 0;
     }
 
-    /// Adds tetrahedron `t`; there must be room.
+    /// Adds tetrahedron `t` to be tested at the corners `asked`; there must be room.
     #[inline(always)]
-    pub fn push(&mut self, mesh: &MetricMesh<T>, inv_gamma: &[T], phi: &[T], t: u32) {
-        let i = self.len;
-        let tet: &Tetrahedron<T> = &mesh.tetrahedra[t as usize];
+    pub fn push(&mut self, t: u32, tet: &Tetrahedron<T>, times: [T; 4], inv_gamma: T, asked: u8) {
+        // There is room, so this is `len`; the compiler sees that it is in range.
+        let i = self.len % SCREEN;
         self.tetrahedra[i] = t;
-        for k in 0..6 {
-            self.lengths[k][i] = tet.lengths[k];
+        self.asked[i] = asked;
+        for (column, l) in self.lengths.iter_mut().zip(tet.lengths) {
+            column[i] = l;
         }
-        for c in 0..4 {
-            self.times[c][i] = phi[tet.vertices[c] as usize];
+        for (column, time) in self.times.iter_mut().zip(times) {
+            column[i] = time;
         }
-        self.inv_gamma[i] = inv_gamma[mesh.domains[t as usize] as usize];
+        self.inv_gamma[i] = inv_gamma;
         self.len += 1;
     }
 
-    /// Corners of tetrahedron `i` of the block that may fall, a bit each.
+    /// Corners asked about that may fall, a bit each, for every tetrahedron of the block.
     #[inline(always)]
-    pub fn corners(&self, i: usize) -> u8 {
-        self.code[i].value() as u8
+    pub fn survivors(&self, corners: &mut [u8; SCREEN]) {
+        let tested = self.code.iter().zip(&self.asked).take(self.len);
+        for (corners, (code, asked)) in corners.iter_mut().zip(tested) {
+            *corners = code.small_integer() & asked;
+        }
     }
 
-    /// Times of the corners of tetrahedron `i` of the block.
+    /// The tetrahedra of the block whose bit `c` is set in `corners`: positions, and their number.
     #[inline(always)]
-    pub fn times(&self, i: usize) -> [T; 4] {
-        [
-            self.times[0][i],
-            self.times[1][i],
-            self.times[2][i],
-            self.times[3][i],
-        ]
+    pub fn with_corner(&self, c: usize, corners: &[u8; SCREEN]) -> ([u8; SCREEN], usize) {
+        let (mut list, mut count) = ([0; SCREEN], 0);
+        for (i, corners) in (0u8..).zip(&corners[..self.len.min(SCREEN)]) {
+            // Without a branch: which corners survive cannot be predicted.
+            list[count % SCREEN] = i;
+            count += usize::from(corners >> c & 1);
+        }
+        (list, count)
     }
 
-    /// 1/γ of tetrahedron `i` of the block.
+    /// Adds corner `C` of tetrahedron `i` of the block to `block`, whose room there must be;
+    /// solutions above `margin` times the present time are of no interest.
     #[inline(always)]
-    pub fn inv_gamma(&self, i: usize) -> T {
-        self.inv_gamma[i]
+    pub fn push_corner<const C: usize>(&self, i: usize, margin: T, block: &mut Block<T>) {
+        let i = i % SCREEN;
+        let inv_gamma = self.inv_gamma[i];
+        // Written out: `map` over an array is not always inlined.
+        let length = |k: usize| self.lengths[CORNER_PAIRS[C][k]][i] * inv_gamma;
+        let time = |k: usize| self.times[FACE[C][k]][i];
+        block.push(
+            [
+                length(0),
+                length(1),
+                length(2),
+                length(3),
+                length(4),
+                length(5),
+            ],
+            [time(0), time(1), time(2)],
+            self.tetrahedra[i] << 2 | C as u32,
+            self.times[C][i] * margin,
+        );
     }
 
     /// Tests all corners, with the limits (1 + `slack`) φ_w; times are not negative.
@@ -102,7 +123,7 @@ impl<T: Real> Screen<T> {
         let four = T::from_f64(4.0);
         let up = one + slack;
         let weights = [1.0, 2.0, 4.0, 8.0].map(T::from_f64);
-        for i in 0..self.len.next_multiple_of(16).min(SCREEN) {
+        for_lanes!(i, self.len, SCREEN, {
             let [l01, l02, l03, l12, l13, l23] = [
                 self.lengths[0][i],
                 self.lengths[1][i],
@@ -117,7 +138,8 @@ impl<T: Real> Screen<T> {
             let c = half * (l02 + l03 - l23);
             let det3 = l01 * (l02 * l03 - c * c) - a * (a * l03 - b * c) + b * (a * c - b * l02);
             let volume = four * det3 * self.inv_gamma[i];
-            let [p0, p1, p2, p3] = self.times(i);
+            let (p0, p1) = (self.times[0][i], self.times[1][i]);
+            let (p2, p3) = (self.times[2][i], self.times[3][i]);
             // 4 det₂ = 16 A² of a face with squared edges x, y, z.
             let falls = |time: T, face: T, x: T, y: T, z: T, weight: T| {
                 let w = x + y - z;
@@ -132,6 +154,6 @@ impl<T: Real> Screen<T> {
                 + falls(p1, p0.least(m23), l02, l03, l23, weights[1])
                 + falls(p2, m01.least(p3), l01, l03, l13, weights[2])
                 + falls(p3, m01.least(p2), l01, l02, l12, weights[3]);
-        }
+        });
     }
 }

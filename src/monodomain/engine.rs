@@ -12,12 +12,12 @@ use super::division::{Division, TileIndex};
 use super::ghosts::{Copy, copies_to};
 use super::simd::advance_at;
 use super::sweep::Block;
-use super::team::{Barrier, Team};
 use super::tile::Tile;
 use crate::comm::{Communicator, from_bytes};
 use crate::ionic::Kinetics;
 use crate::real::Float;
 use crate::simd::SimdLevel;
+use crate::team::{Barrier, Team};
 
 /// When the stimuli of a case are on.
 pub trait Timetable: Send + Sync {

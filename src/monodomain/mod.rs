@@ -22,7 +22,6 @@ pub mod spans;
 pub mod stencil;
 pub mod stimulus;
 pub mod sweep;
-pub mod team;
 pub mod tile;
 pub mod tip;
 pub mod tissue;

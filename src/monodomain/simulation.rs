@@ -9,7 +9,6 @@ use super::layout::layered;
 use super::options::{Integrator, StencilKind};
 use super::stencil::cardiax;
 use super::stimulus::Schedule;
-use super::team::Team;
 use super::tile::Tile;
 use crate::comm::{Communicator, agree, broadcast_json};
 use crate::eikonal::options::Precision;
@@ -17,6 +16,7 @@ use crate::error::{Error, Result};
 use crate::ionic::{GateStep, IonicModel, Kinetics, Model, Visitor, dispatch};
 use crate::real::Float;
 use crate::simd::SimdLevel;
+use crate::team::Team;
 
 /// What a simulation is made from; the same on all ranks, but for what rank 0 alone holds.
 pub struct Setup<'a> {

@@ -9,8 +9,8 @@ use isochrone::monodomain::engine::{Engine, Pace, Timetable};
 use isochrone::monodomain::grid::Diffusivity;
 use isochrone::monodomain::layout::layered;
 use isochrone::monodomain::options::{Integrator, StencilKind};
-use isochrone::monodomain::team::Team;
 use isochrone::simd::SimdLevel;
+use isochrone::team::Team;
 
 use crate::case::{Case, Way, grid, isotropic, set};
 use crate::conservation::largest_dt;

@@ -65,8 +65,9 @@ pub struct Barrier {
     broken: AtomicBool,
 }
 
-/// Turns of spinning before a thread lets others have its processor.
-const SPINS: usize = 2000;
+/// Turns of spinning, about 5 µs, before a thread lets others have its processor: on a busy machine
+/// one of them may be the thread that it waits for.
+const SPINS: usize = 200;
 
 impl Barrier {
     fn new(threads: usize) -> Self {

@@ -1,0 +1,101 @@
+//! The meshes of the benchmark, on one rank.
+
+use isochrone::comm::solo::Solo;
+use isochrone::mesh::TetMesh;
+use isochrone::mesh::generate::{Generator, generate};
+use isochrone::partition::local_mesh::{LocalMesh, WholeMesh, distribute};
+use isochrone::partition::material_domains;
+use isochrone::tensor::{Metric, VelocityTensor};
+
+use super::DOMAINS;
+
+const SPEEDS: [f64; 3] = [0.6, 0.4, 0.2];
+
+#[derive(Clone, Copy, PartialEq)]
+pub enum Mesh {
+    /// Cubes cut into six tetrahedra each, n along an edge, fibres that rotate by 120°.
+    Cube(usize),
+    /// Generated ventricles, edge length in mm.
+    LeftVentricle(f64),
+    Biventricle(f64),
+}
+
+impl Mesh {
+    /// The mesh with γ domains by METIS, vertices as the program numbers them.
+    pub fn build(self) -> LocalMesh {
+        match self {
+            Mesh::Cube(n) => {
+                let mesh = kuhn(n);
+                let tensor = |t: usize| {
+                    let z: f64 = mesh.corners(t).iter().map(|x| x[2]).sum::<f64>() / 4.0;
+                    let angle = (60.0 - 120.0 * z).to_radians();
+                    let fibre = [angle.cos(), angle.sin(), 0.0];
+                    VelocityTensor::from_fibres(SPEEDS, fibre, [0.0, 0.0, 1.0])
+                };
+                alone(&mesh, &tensor)
+            }
+            Mesh::LeftVentricle(edge) => generated(&Generator::Ellipsoid {
+                edge,
+                fibre_angles: Default::default(),
+                left_ventricle: Default::default(),
+            }),
+            Mesh::Biventricle(edge) => generated(&Generator::Biventricle {
+                edge,
+                fibre_angles: Default::default(),
+                left_ventricle: Default::default(),
+                right_ventricle: Default::default(),
+            }),
+        }
+    }
+}
+
+fn generated(generator: &Generator) -> LocalMesh {
+    let mesh = generate(generator, 1.0).expect("a mesh");
+    let (fibres, sheets) = (mesh.fibres.as_ref(), mesh.sheets.as_ref());
+    let (fibres, sheets) = fibres.zip(sheets).expect("fibres and sheets");
+    alone(&mesh, &|t| {
+        VelocityTensor::from_fibres(SPEEDS, fibres[t], sheets[t])
+    })
+}
+
+fn alone(mesh: &TetMesh, tensor: &(dyn Fn(usize) -> VelocityTensor + Sync)) -> LocalMesh {
+    let metric = |t: usize| -> Metric { tensor(t).metric().expect("a positive definite tensor") };
+    let whole = WholeMesh {
+        points: &mesh.points,
+        tetrahedra: &mesh.tetrahedra,
+        metric: &metric,
+        domains: &material_domains(mesh, DOMAINS).expect("domains"),
+        parts: &vec![0; mesh.vertex_count()],
+    };
+    distribute(&Solo, Some(&whole)).expect("a part")
+}
+
+/// The unit cube, n³ cells of six Kuhn tetrahedra each.
+fn kuhn(n: usize) -> TetMesh {
+    let side = n + 1;
+    let number = |i: [usize; 3]| (i[0] + side * (i[1] + side * i[2])) as u32;
+    let points = (0..side.pow(3))
+        .map(|v| [v % side, v / side % side, v / side / side].map(|i| i as f64 / n as f64))
+        .collect();
+    let paths = [
+        [0, 1, 2],
+        [1, 2, 0],
+        [2, 0, 1],
+        [0, 2, 1],
+        [2, 1, 0],
+        [1, 0, 2],
+    ];
+    let mut tetrahedra = Vec::new();
+    for cell in 0..n.pow(3) {
+        for path in paths {
+            let mut at = [cell % n, cell / n % n, cell / n / n];
+            tetrahedra.push([0, 1, 2, 3].map(|step| {
+                if step > 0 {
+                    at[path[step - 1]] += 1;
+                }
+                number(at)
+            }));
+        }
+    }
+    TetMesh::new(points, tetrahedra)
+}

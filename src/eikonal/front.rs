@@ -1,0 +1,363 @@
+//! The moving front on one rank, advanced by the threads of its team in step.
+//!
+//! Each vertex belongs to one thread, which alone lowers its time and keeps it in its active list.
+//! A batch goes through three phases with a barrier after each: every thread takes its vertices of
+//! the lowest bucket; the tetrahedra around the vertices of all are solved, shared out as threads
+//! come for more; every thread applies what was found for its vertices. Times are read in the
+//! second phase only and written in the third only, and a minimum does not depend on the order of
+//! its terms: the iteration takes the same course for any number of threads.
+
+use std::sync::atomic::{AtomicU8, AtomicUsize, Ordering::Relaxed};
+use std::sync::{Mutex, MutexGuard, PoisonError, RwLock};
+
+use super::active_list::ActiveList;
+use super::fim::{FimCounters, Iteration, Patience};
+use super::pipeline::Pipeline;
+use crate::comm::Communicator;
+use crate::comm::halo::Traffic;
+use crate::real::Real;
+use crate::simd::prefetch;
+use crate::team::Barrier;
+
+/// Small falls of one vertex after which further ones are put off.
+///
+/// A cycle of the upwind graph whose weights are near 1 converges slowly, thousands of updates per
+/// vertex. The canonical pass solves such a cycle at once, and the iteration goes on from there.
+const PATIENCE: u8 = 12;
+
+/// What a small fall is, relative to the time.
+const SMALL_FALL: f64 = 1e-3;
+
+/// Vertices of a batch that a thread comes for at a time.
+const SHARE: usize = 32;
+
+/// Vertices ahead for which memory is asked for.
+const AHEAD: usize = 2;
+
+/// Consecutive vertices that belong to one thread.
+const STRIPE: u32 = 64;
+
+/// What does not count as a fall, relative to the time: a few last bits are left to the canonical
+/// pass.
+fn slack<T: Real>() -> f64 {
+    -4.0 * T::EPSILON
+}
+
+/// State of a vertex: it is in an active list.
+const ACTIVE: u8 = 1;
+/// State of a vertex: it is in the batch.
+const IN_BATCH: u8 = 2;
+
+/// Vertices and times proposed for them.
+type Proposals<T> = Vec<(u32, T)>;
+
+/// The front of one rank.
+pub struct Front<'a, T: Real> {
+    iteration: &'a Iteration<'a, T>,
+    cells: Vec<Cell<T>>,
+    /// The time of each vertex that the tetrahedra around it know.
+    known: Vec<T::Shared>,
+    /// Small falls of each vertex, as far as they can be counted.
+    small_falls: Vec<AtomicU8>,
+    workers: Vec<Mutex<Worker<T>>>,
+    /// The vertices of the batch that belong to each thread.
+    batches: Vec<RwLock<Vec<u32>>>,
+    /// Times proposed by one thread for the vertices of another: `proposals[to][from]`.
+    proposals: Vec<Vec<Mutex<Proposals<T>>>>,
+    /// The lowest bucket of each thread.
+    lowest: Vec<AtomicUsize>,
+    /// The part of the batch to be taken next.
+    next: AtomicUsize,
+}
+
+/// What is looked up together at a vertex.
+struct Cell<T: Real> {
+    time: T::Shared,
+    /// [`ACTIVE`], [`IN_BATCH`].
+    state: AtomicU8,
+}
+
+/// What a thread has for itself.
+struct Worker<T: Real> {
+    active: ActiveList,
+    pipeline: Pipeline<T>,
+    /// Shared owned vertices that fell since the last exchange.
+    fell: Vec<u32>,
+    counters: FimCounters,
+}
+
+impl<'a, T: Real> Front<'a, T> {
+    /// The front at the vertices whose time `phi` is below what is `known`.
+    pub fn new(iteration: &'a Iteration<'a, T>, phi: &[T], known: &[T]) -> Self {
+        let threads = 0..iteration.team.threads();
+        let worker = |_| {
+            Mutex::new(Worker {
+                active: ActiveList::new(iteration.width),
+                pipeline: Pipeline::new(slack::<T>()),
+                fell: Vec::new(),
+                counters: FimCounters::default(),
+            })
+        };
+        let front = Self {
+            cells: phi
+                .iter()
+                .map(|time| Cell {
+                    time: time.share(),
+                    state: AtomicU8::new(0),
+                })
+                .collect(),
+            known: known.iter().map(|time| time.share()).collect(),
+            small_falls: phi.iter().map(|_| AtomicU8::new(0)).collect(),
+            workers: threads.clone().map(worker).collect(),
+            batches: threads.clone().map(|_| RwLock::default()).collect(),
+            proposals: threads
+                .clone()
+                .map(|_| threads.clone().map(|_| Mutex::default()).collect())
+                .collect(),
+            lowest: threads.clone().map(|_| AtomicUsize::new(0)).collect(),
+            next: AtomicUsize::new(0),
+            iteration,
+        };
+        let below = T::from_f64(1.0 + slack::<T>());
+        for (v, (time, known)) in (0u32..).zip(phi.iter().zip(known)) {
+            if *time < *known * below {
+                front.activate(&mut front.worker(front.thread_of(v)), v, f64::INFINITY);
+            }
+        }
+        front
+    }
+
+    /// What the iteration took, and its times.
+    pub fn finish(self, phi: &mut [T]) -> FimCounters {
+        for (phi, cell) in phi.iter_mut().zip(&self.cells) {
+            *phi = T::load(&cell.time);
+        }
+        let mut counters = FimCounters::default();
+        for k in 0..self.workers.len() {
+            let worker = self.worker(k);
+            counters += worker.counters;
+            counters.local_solves += worker.pipeline.local_solves();
+        }
+        counters
+    }
+
+    fn worker(&self, thread: usize) -> MutexGuard<'_, Worker<T>> {
+        lock(&self.workers[thread])
+    }
+
+    /// The thread that vertex `v` belongs to.
+    #[inline(always)]
+    fn thread_of(&self, v: u32) -> usize {
+        match self.workers.len() {
+            1 => 0,
+            threads => (v / STRIPE) as usize % threads,
+        }
+    }
+
+    #[inline(always)]
+    fn time(&self, v: u32) -> T {
+        T::load(&self.cells[v as usize].time)
+    }
+
+    #[inline(always)]
+    fn is(&self, state: u8, v: u32) -> bool {
+        self.cells[v as usize].state.load(Relaxed) & state != 0
+    }
+
+    /// Adds `v`, whose time fell from `before`, to the active list of its thread.
+    #[inline(always)]
+    fn activate(&self, worker: &mut Worker<T>, v: u32, before: f64) {
+        let time = self.time(v).value();
+        let active = self.is(ACTIVE, v);
+        self.cells[v as usize].state.store(ACTIVE, Relaxed);
+        worker.active.activate(v, active, before, time);
+    }
+
+    /// The lowest bucket that holds an active vertex.
+    pub fn lowest(&self) -> Option<usize> {
+        (0..self.workers.len())
+            .filter_map(|k| self.worker(k).active.lowest(|v| self.is(ACTIVE, v)))
+            .min()
+    }
+
+    /// Empties the buckets below `limit`.
+    pub fn advance(&self, limit: usize) {
+        self.iteration.team.run(
+            |thread, barrier| self.work(thread, barrier, limit),
+            |barrier| self.work(0, barrier, limit),
+        );
+    }
+
+    /// The part of thread `thread` in that.
+    fn work(&self, thread: usize, barrier: &Barrier, limit: usize) {
+        let worker = &mut *self.worker(thread);
+        loop {
+            let lowest = worker.active.lowest(|v| self.is(ACTIVE, v));
+            self.lowest[thread].store(lowest.unwrap_or(usize::MAX), Relaxed);
+            barrier.wait();
+            // All threads find the same.
+            let bucket = self.lowest.iter().map(|b| b.load(Relaxed)).min();
+            let Some(bucket) = bucket.filter(|b| *b < limit) else {
+                return;
+            };
+            self.take(thread, worker, bucket);
+            barrier.wait();
+            self.resolve(thread, worker);
+            barrier.wait();
+            self.apply(thread, worker);
+        }
+    }
+
+    /// Takes the thread's vertices of a bucket for the batch.
+    fn take(&self, thread: usize, worker: &mut Worker<T>, bucket: usize) {
+        let Worker {
+            active, counters, ..
+        } = worker;
+        let mut batch = write(&self.batches[thread]);
+        active.take(bucket, &mut batch, |v| {
+            if !self.is(ACTIVE, v) {
+                return false;
+            }
+            let put_off = self.puts_off(v);
+            let state = if put_off { 0 } else { IN_BATCH };
+            self.cells[v as usize].state.store(state, Relaxed);
+            counters.put_off += u64::from(put_off);
+            !put_off
+        });
+        counters.vertex_updates += batch.len() as u64;
+        if thread == 0 {
+            counters.batches += 1;
+            self.next.store(0, Relaxed);
+        }
+    }
+
+    /// Whether the fall of `v` is to be put off; else it counts as known from now on.
+    #[inline(always)]
+    fn puts_off(&self, v: u32) -> bool {
+        let (time, known) = (self.time(v), T::load(&self.known[v as usize]));
+        if known.value() - time.value() <= SMALL_FALL * known.value() {
+            let falls = self.small_falls[v as usize].load(Relaxed);
+            if falls >= PATIENCE && self.iteration.patience == Patience::Limited {
+                return true;
+            }
+            self.small_falls[v as usize].store(falls.saturating_add(1), Relaxed);
+        }
+        time.store(&self.known[v as usize]);
+        false
+    }
+
+    /// Solves around the vertices of the batch, as far as other threads do not.
+    fn resolve(&self, thread: usize, worker: &mut Worker<T>) {
+        let batches: Vec<_> = self.batches.iter().map(read).collect();
+        let Worker { pipeline, .. } = worker;
+        let parts = batches.iter().flat_map(|batch| batch.chunks(SHARE));
+        let mut mine = self.next.fetch_add(1, Relaxed);
+        for (part, vertices) in parts.enumerate() {
+            if part == mine {
+                self.resolve_around(pipeline, vertices);
+                mine = self.next.fetch_add(1, Relaxed);
+            }
+        }
+        pipeline.finish();
+        let mut out: Vec<_> = self.proposals.iter().map(|to| lock(&to[thread])).collect();
+        let mesh = self.iteration.mesh;
+        for (incidence, time) in pipeline.found() {
+            let w = mesh.vertex_at(incidence);
+            if (w as usize) < mesh.owned {
+                out[self.thread_of(w)].push((w, time));
+            }
+        }
+    }
+
+    /// Sends the tetrahedra around `vertices` through the pipeline, each tetrahedron with the
+    /// first of its vertices in the batch.
+    fn resolve_around(&self, pipeline: &mut Pipeline<T>, vertices: &[u32]) {
+        let Iteration {
+            mesh, inv_gamma, ..
+        } = *self.iteration;
+        for (i, &v) in vertices.iter().enumerate() {
+            if let Some(&ahead) = vertices.get(i + 2 * AHEAD) {
+                mesh.prefetch_incidences(ahead);
+            }
+            if let Some(&ahead) = vertices.get(i + AHEAD) {
+                for incidence in mesh.incidences(ahead) {
+                    prefetch(&mesh.tetrahedra, (incidence >> 2) as usize);
+                }
+            }
+            for incidence in mesh.incidences(v) {
+                let (t, corner) = (incidence >> 2, incidence & 3);
+                let tet = &mesh.tetrahedra[t as usize];
+                let [a, b, c, d] = tet.vertices;
+                let cell = |v: u32| &self.cells[v as usize];
+                let (a, b, c, d) = (cell(a), cell(b), cell(c), cell(d));
+                let bit = |cell: &Cell<T>| (cell.state.load(Relaxed) & IN_BATCH) / IN_BATCH;
+                let changed = bit(a) | bit(b) << 1 | bit(c) << 2 | bit(d) << 3;
+                if changed.trailing_zeros() == corner {
+                    let time = |cell: &Cell<T>| T::load(&cell.time);
+                    let times = [time(a), time(b), time(c), time(d)];
+                    let inv_gamma = inv_gamma[mesh.domains[t as usize] as usize];
+                    pipeline.push(t, tet, times, inv_gamma, downstream(changed));
+                }
+            }
+        }
+    }
+
+    /// Applies what was found for the thread's vertices.
+    fn apply(&self, thread: usize, worker: &mut Worker<T>) {
+        for v in read(&self.batches[thread]).iter() {
+            self.cells[*v as usize].state.store(0, Relaxed);
+        }
+        for from in &self.proposals[thread] {
+            for (w, time) in lock(from).drain(..) {
+                let before = self.time(w);
+                if time < before {
+                    time.store(&self.cells[w as usize].time);
+                    self.activate(worker, w, before.value());
+                    if self.iteration.halo.is_shared(w) {
+                        worker.fell.push(w);
+                    }
+                }
+            }
+        }
+    }
+
+    /// Tells the other ranks what fell, and hears of theirs.
+    pub fn exchange(&self, comm: &dyn Communicator, traffic: &mut Traffic) {
+        let mut fell = Vec::new();
+        for k in 0..self.workers.len() {
+            fell.append(&mut self.worker(k).fell);
+        }
+        fell.sort_unstable();
+        fell.dedup();
+        let sent: Vec<T> = fell.iter().map(|v| self.time(*v)).collect();
+        let halo = self.iteration.halo;
+        halo.update(comm, &fell, &sent, 1, traffic, |ghost, time| {
+            let before = self.time(ghost).value();
+            time[0].store(&self.cells[ghost as usize].time);
+            self.activate(&mut self.worker(self.thread_of(ghost)), ghost, before);
+        });
+    }
+}
+
+/// Corners opposite a changed vertex: all of two or more changed ones, else all but that one.
+#[inline(always)]
+fn downstream(changed: u8) -> u8 {
+    if changed.is_power_of_two() {
+        !changed & 15
+    } else {
+        15
+    }
+}
+
+// A panic of another thread ends the team by itself; the data behind the locks are whole.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn read<T>(lock: &RwLock<T>) -> std::sync::RwLockReadGuard<'_, T> {
+    lock.read().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn write<T>(lock: &RwLock<T>) -> std::sync::RwLockWriteGuard<'_, T> {
+    lock.write().unwrap_or_else(PoisonError::into_inner)
+}
