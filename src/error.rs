@@ -58,6 +58,9 @@ pub enum Error {
     /// Stopped by a signal or the wall-time limit with a checkpoint written.
     #[error("stopped by {by}: {what_was_kept}; run again with --resume")]
     Interrupted { by: String, what_was_kept: String },
+    /// Stopped likewise, where nothing is worth keeping.
+    #[error("stopped by {by}: nothing is kept; run again")]
+    Stopped { by: String },
     /// The computation left the physical range.
     #[error("diverged: {problem}; {remedy}")]
     Diverged { problem: String, remedy: String },
@@ -83,7 +86,7 @@ impl Error {
             Error::MissingInput { .. } => 66,
             Error::Bug(_) => 70,
             Error::Io { .. } => 74,
-            Error::Interrupted { .. } => 75,
+            Error::Interrupted { .. } | Error::Stopped { .. } => 75,
             Error::Diverged { .. } => 76,
             Error::Rank { exit_code, .. } => *exit_code,
         }

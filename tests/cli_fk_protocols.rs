@@ -5,7 +5,7 @@ mod command;
 
 use std::path::Path;
 
-use command::{assert_no_results, has_mpirun, put, report, run};
+use command::{assert_no_results, has_mpirun, names, put, ranks, report, run, start};
 
 /// APD90 of beat 10 of set 3 under 0.4/ms for 1 ms every 400 ms: LSODA with exact switches at a
 /// relative tolerance of 1e-10, in a program of its own.
@@ -194,4 +194,112 @@ fn protocols_refuse_what_cannot_be() {
         "fk.restitution.amplitude=0.01",
         &["does not reach the first probe"],
     );
+}
+
+/// 25 intervals, so that a signal finds some done and some not.
+const SLOW: [&str; 2] = ["--set", "fk.restitution.s2={from=160,to=400,step=10}"];
+
+/// Was: a stopped protocol asked to be run again with --resume, and began anew.
+#[test]
+fn a_stopped_protocol_goes_on_bitwise_with_the_next_interval() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path();
+    put(path, "case.toml", CABLE);
+    let arguments = |out: &'static str, more: &[&'static str]| {
+        let first = ["fk", "case.toml", "-q", "--threads", "1", "-o", out];
+        [&first[..], &SLOW, more].concat()
+    };
+    run(path, 1, &arguments("whole", &[])).succeeds();
+    assert!(!path.join("whole/fk_restitution_checkpoint.json").exists());
+    let kept = path.join("out/fk_restitution_checkpoint.json");
+    let stopped = start(path, 1, &[], &arguments("out", &[]));
+    let begun = std::time::Instant::now();
+    while !kept.exists() && begun.elapsed().as_secs() < 60 {
+        std::thread::sleep(std::time::Duration::from_millis(2));
+    }
+    stopped.signal("TERM");
+    (stopped.finish()).fails(75, &["signal", "of 25 intervals are kept", "--resume"]);
+    let text = std::fs::read_to_string(&kept).unwrap();
+    let points: serde_json::Value = serde_json::from_str(&text).unwrap();
+    let done = points["points"].as_object().unwrap().len();
+    assert!((1..25).contains(&done), "{done} intervals are done");
+    // Not of another protocol, nor where a number has changed.
+    let other = arguments("out", &["--resume", "--set", "fk.dt=0.01"]);
+    run(path, 1, &other).fails(65, &["fk_restitution_checkpoint.json", "fk.dt"]);
+    std::fs::write(
+        &kept,
+        text.replacen("\"interval\": 160.0", "\"interval\": 161.0", 1),
+    )
+    .unwrap();
+    let resume = arguments("out", &["--resume"]);
+    run(path, 1, &resume).fails(65, &["fk_restitution_checkpoint.json", "not what was"]);
+    std::fs::write(&kept, text).unwrap();
+    run(path, ranks().len(), &resume).succeeds();
+    assert!(!kept.exists());
+    for name in ["apd", "diastolic_interval", "conduction_velocity"] {
+        let bits = |out: &str| curve(&path.join(out), name).into_iter().map(f64::to_bits);
+        assert!(bits("whole").eq(bits("out")), "{name}");
+    }
+}
+
+/// Was: "|u| = 1.012e1 at cell 20", without step, time or place.
+#[test]
+fn a_protocol_that_diverges_names_step_time_and_place() {
+    let folder = tempfile::tempdir().unwrap();
+    put(folder.path(), "case.toml", CABLE);
+    for ranks in ranks() {
+        let arguments = ["fk", "case.toml", "-q", "--threads", "1", "-o", "out"];
+        let strong = ["--set", "fk.restitution.amplitude=2000"];
+        let arguments = [&arguments[..], &strong].concat();
+        run(folder.path(), ranks, &arguments).fails(
+            76,
+            &[
+                "after S1 number 1",
+                "at cell [0] (at [0.05] mm)",
+                "first after step 1, at 0.02 ms",
+            ],
+        );
+    }
+}
+
+/// Was: a cell that diverged, or that S1 did not excite, ended in a curve of NaN and exit 0.
+#[test]
+fn a_cell_without_action_potentials_is_an_error() {
+    let folder = tempfile::tempdir().unwrap();
+    put(
+        folder.path(),
+        "case.toml",
+        &ONE_CELL.replace("GRID", "{ shape = [] }"),
+    );
+    let with = |amplitude: &str| {
+        let amplitude = format!("fk.restitution.amplitude={amplitude}");
+        run(
+            folder.path(),
+            1,
+            &["fk", "case.toml", "-q", "-o", "out", "--set", &amplitude],
+        )
+    };
+    with("0.01").fails(65, &["S1 makes no action potential", "amplitude"]);
+    with("2000").fails(
+        76,
+        &[
+            "single cell after step 1,",
+            "0.010000 ms after the stimulus at 0.000000",
+        ],
+    );
+    with("1e300").fails(76, &["single cell after step 1"]);
+    assert_no_results(&folder.path().join("out"));
+}
+
+/// Was: a search of D took the folder of the results, and the run after it was refused.
+#[test]
+fn a_search_of_the_diffusivity_leaves_the_folder_free() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path();
+    put(path, "case.toml", CABLE);
+    let search = ["fk", "case.toml", "-q", "--tune-speed", "0.45"];
+    let said = run(path, 1, &search).succeeds().stdout;
+    assert!(said.contains("diffusivity = 0."), "{said}");
+    assert_eq!(names(path), ["case.toml"]);
+    run(path, 1, &search).succeeds();
 }

@@ -103,7 +103,13 @@ fn sampled_times_are_measured_times_of_an_inversion() {
         .map(|c| grid.centre(grid.place(c))[0])
         .map(|x| if x < 3.0 { x / 0.5 } else { f64::NAN })
         .collect();
-    let sampled = sample(grid, Some(&voxels.active()), &times, &mesh.points);
+    let sampled = sample(
+        grid,
+        Some(&voxels.active()),
+        &times,
+        &mesh.points,
+        f64::INFINITY,
+    );
     assert!(sampled.contains(&f64::INFINITY));
     isochrone::run::bridge::write(&folder.join("m.h5"), &mesh, &sampled, &[]).unwrap();
     let sources: Vec<_> = (0..mesh.vertex_count())

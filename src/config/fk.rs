@@ -1,15 +1,33 @@
 //! What the keys of `[fk]` have to agree on.
 
-use super::Origins;
+use super::layers::{Assignment, Origin};
+use super::value::Value;
+use super::{Origins, without_mesh};
 use crate::error::{Error, Result};
 use crate::ionic;
 use crate::monodomain::options::{
-    Boundaries, DiffusivityOptions, FkOptions, GridOptions, InitialOptions, Integrator, Region,
-    RestitutionOptions, Side, Spacing, StencilKind, StimulusKind, StimulusOptions, Timing,
+    Boundaries, BridgeOptions, DiffusivityOptions, FkOptions, GridOptions, InitialOptions,
+    Integrator, Spacing, StencilKind,
 };
 
-/// More S1–S2 intervals than any curve has.
-const MOST_INTERVALS: usize = 100_000;
+/// Where no parameters are given, those of a model other than the default one are its own first
+/// set.
+pub(super) fn default_parameters(assignments: &mut [Assignment]) {
+    let model = assignments.iter().find(|a| a.key() == "fk.model");
+    let Some(Value::Text(model)) = model.map(|a| &a.value) else {
+        return;
+    };
+    let first = match ionic::sets(model) {
+        Ok(sets) if *model != FkOptions::default().model => sets.first().copied(),
+        // An unknown model is an error later, with its place.
+        _ => None,
+    };
+    let given = (assignments.iter_mut())
+        .find(|a| a.key() == "fk.parameters" && a.origin == Origin::Default);
+    if let (Some(first), Some(parameters)) = (first, given) {
+        parameters.value = Value::Text(first.to_owned());
+    }
+}
 
 /// Checks what is said, given any of it.
 pub(super) fn validate(options: &FkOptions, origins: &Origins) -> Result<()> {
@@ -30,6 +48,7 @@ pub(super) fn validate(options: &FkOptions, origins: &Origins) -> Result<()> {
         checks.timing(&key, stimulus)?;
     }
     checks.record()?;
+    checks.bridge()?;
     match &options.restitution {
         Some(protocol) => checks.restitution(protocol),
         None => Ok(()),
@@ -66,23 +85,28 @@ pub(super) fn complete(options: &FkOptions, origins: &Origins) -> Result<()> {
     Ok(())
 }
 
-struct Checks<'a> {
-    options: &'a FkOptions,
-    origins: &'a Origins,
+pub(super) struct Checks<'a> {
+    pub(super) options: &'a FkOptions,
+    pub(super) origins: &'a Origins,
 }
 
 impl Checks<'_> {
-    fn error(&self, key: &str, problem: impl Into<String>, remedy: impl Into<String>) -> Error {
+    pub(super) fn error(
+        &self,
+        key: &str,
+        problem: impl Into<String>,
+        remedy: impl Into<String>,
+    ) -> Error {
         self.origins.error(key, problem, remedy)
     }
 
     /// Axes of the grid; `None` where none is given.
-    fn dimensions(&self) -> Option<usize> {
+    pub(super) fn dimensions(&self) -> Option<usize> {
         self.options.grid.as_ref().map(GridOptions::dimensions)
     }
 
     /// `length` entries at `key` where the grid has an entry per axis.
-    fn per_axis(&self, key: &str, length: usize) -> Result<()> {
+    pub(super) fn per_axis(&self, key: &str, length: usize) -> Result<()> {
         match self.dimensions() {
             Some(axes) if axes != length => Err(self.error(
                 key,
@@ -178,6 +202,16 @@ impl Checks<'_> {
     }
 
     fn diffusivity(&self) -> Result<()> {
+        if let Some(DiffusivityOptions::Orthotropic { normal: None, .. }) =
+            &self.options.diffusivity
+            && self.dimensions() == Some(3)
+        {
+            return Err(self.origins.missing(
+                "fk.diffusivity.normal",
+                "is needed on a grid of three axes",
+                "give the diffusivity normal to the sheet, or along z, in mm²/ms",
+            ));
+        }
         if let Some(DiffusivityOptions::Orthotropic {
             direction: Some(direction),
             ..
@@ -219,151 +253,6 @@ impl Checks<'_> {
             refused("fk.boundary", "is periodic")
         } else {
             Ok(())
-        }
-    }
-
-    /// Coordinates fit the grid's axes, and a region without cells is not asked for.
-    fn region(&self, key: &str, region: &Region) -> Result<()> {
-        match region {
-            Region::Box { low, high } => {
-                let corner = |name: &str| {
-                    let named = format!("{key}.box.{name}");
-                    let short = !self.origins.given(&named);
-                    if short { format!("{key}.box") } else { named }
-                };
-                self.per_axis(&corner("low"), low.len())?;
-                self.per_axis(&corner("high"), high.len())?;
-                if low.len() != high.len() {
-                    return Err(self.error(
-                        &format!("{key}.box"),
-                        "has corners of different length",
-                        "give x, y(, z) for both",
-                    ));
-                }
-                match low.iter().zip(high).position(|(l, h)| l > h) {
-                    Some(axis) => Err(self.error(
-                        &format!("{key}.box"),
-                        format!("is empty: {} > {} on axis {axis}", low[axis], high[axis]),
-                        "give the low corner x, y(, z) first",
-                    )),
-                    None => Ok(()),
-                }
-            }
-            Region::Half {
-                side,
-                coverage,
-                angle,
-            } => {
-                let needed = match side {
-                    Side::West | Side::East => 1,
-                    Side::North | Side::South => 2,
-                    Side::Bottom | Side::Top => 3,
-                };
-                if let Some(axes) = self.dimensions()
-                    && axes < needed
-                {
-                    return Err(self.error(
-                        &format!("{key}.half"),
-                        format!("is a side of a grid of {needed} axes; this one has {axes}"),
-                        "choose \"west\" or \"east\" (x), \"north\" or \"south\" (y)",
-                    ));
-                }
-                if *coverage > 1.0 {
-                    return Err(self.error(
-                        &format!("{key}.coverage"),
-                        format!("is {coverage}, more than the whole grid"),
-                        "give a fraction of the grid's extent, up to 1",
-                    ));
-                }
-                let turns = needed < 3 && self.dimensions() != Some(1);
-                if *angle != 0.0 && !turns {
-                    return Err(self.error(
-                        &format!("{key}.angle"),
-                        "turns in the x–y plane, which leaves this band where it is",
-                        "remove it, or choose another side",
-                    ));
-                }
-                Ok(())
-            }
-            Region::Sphere { centre, .. } => {
-                self.per_axis(&format!("{key}.sphere.centre"), centre.len())
-            }
-            Region::Domains(_) | Region::Tags(_) => match &self.options.grid {
-                Some(GridOptions::Box { .. }) => Err(self.error(
-                    key,
-                    "names a part of a voxelised mesh; this grid is a box of cells",
-                    "give a box, half, sphere or file",
-                )),
-                _ => Ok(()),
-            },
-            Region::File(_) | Region::All => Ok(()),
-        }
-    }
-
-    fn timing(&self, key: &str, s: &StimulusOptions) -> Result<()> {
-        let refused = |name: &str, problem: &str, remedy: &str| {
-            Err(self.error(&format!("{key}.{name}"), problem, remedy))
-        };
-        if s.timing == Timing::Seed {
-            if s.kind != StimulusKind::Replace {
-                let problem = format!("does not go with kind \"{}\"", s.kind.name());
-                return refused(
-                    "timing",
-                    &problem,
-                    "the seed program's stimuli are of kind \"replace\"",
-                );
-            }
-            if s.amplitude == 0.0 {
-                return refused(
-                    "amplitude",
-                    "is 0, which the seed program takes for no stimulus",
-                    "give another amplitude",
-                );
-            }
-            if s.count.is_some() {
-                return refused(
-                    "count",
-                    "is not part of the seed program's timing",
-                    "remove it, or timing = \"seed\"",
-                );
-            }
-            let Some(period) = s.period else {
-                return refused(
-                    "period",
-                    "is missing",
-                    "the seed program's timing needs it, in steps (0 never fires)",
-                );
-            };
-            for (name, steps) in [
-                ("start", s.start),
-                ("duration", s.duration),
-                ("period", period),
-            ] {
-                if steps.fract() != 0.0 {
-                    let problem = format!("is {steps}, but seed timing counts steps");
-                    return refused(name, &problem, "give a whole number of steps");
-                }
-            }
-            return Ok(());
-        }
-        if s.duration == 0.0 {
-            return refused("duration", "is 0", "give a positive duration in ms");
-        }
-        match s.period {
-            Some(period) if period < s.duration => {
-                let problem = format!("is {period} ms, less than the duration {}", s.duration);
-                refused(
-                    "period",
-                    &problem,
-                    "give a longer period or a shorter duration",
-                )
-            }
-            None if s.count.is_some_and(|count| count > 1) => refused(
-                "count",
-                "needs a period",
-                "give the time from onset to onset",
-            ),
-            _ => Ok(()),
         }
     }
 
@@ -413,109 +302,27 @@ impl Checks<'_> {
         Ok(())
     }
 
-    fn restitution(&self, protocol: &RestitutionOptions) -> Result<()> {
-        let key = |name: &str| format!("fk.restitution.{name}");
-        let refused =
-            |name: &str, problem: &str, remedy: &str| Err(self.error(&key(name), problem, remedy));
-        if protocol.s1_period <= protocol.duration {
-            return refused(
-                "s1_period",
-                &format!(
-                    "is {} ms, not longer than a stimulus ({} ms)",
-                    protocol.s1_period, protocol.duration
-                ),
-                "give a longer period or a shorter duration",
-            );
-        }
-        if !(1..=MOST_INTERVALS).contains(&protocol.s2.count()) {
-            return refused(
-                "s2",
-                &format!("has {} intervals", protocol.s2.count()),
-                "give some in ms, s2 = [400, 300], or s2 = { from = 200, to = 400, step = 20 }",
-            );
-        }
-        if let Some(short) = (protocol.s2.values().iter()).find(|i| **i < protocol.duration) {
-            return refused(
-                "s2",
-                &format!(
-                    "has an interval of {short} ms, shorter than a stimulus ({} ms)",
-                    protocol.duration
-                ),
-                "give longer intervals",
-            );
-        }
-        if !self.options.stimulus.is_empty() {
-            return Err(self.error(
-                "fk.stimulus",
-                "does not go with fk.restitution, which has stimuli of its own",
-                "remove one of them",
-            ));
-        }
-        if self.options.initial.is_some() {
-            return Err(self.error(
-                "fk.initial",
-                "does not go with fk.restitution, which begins at rest",
-                "remove it",
-            ));
-        }
-        if self.dimensions().is_none_or(|axes| axes == 0) {
-            return Ok(());
-        }
-        match &protocol.region {
-            Some(region) => self.region(&key("region"), region)?,
-            None => {
-                return Err(self.origins.missing(
-                    &key("region"),
-                    "nothing says where the stimuli act",
-                    "give one, on a cable { half = \"west\", coverage = 0.05 }",
-                ));
-            }
-        }
-        if !(1..=2).contains(&self.options.record.probes.len()) {
-            return Err(self.error(
-                "fk.record.probes",
-                format!(
-                    "has {} points; fk.restitution measures durations at the first and the \
-                     conduction velocity from it to the second",
-                    self.options.record.probes.len()
-                ),
-                "give two, or one for durations alone",
-            ));
-        }
-        Ok(())
-    }
-
-    /// A probe lies in a box of cells; what a mesh covers is known later.
-    fn probe(&self, number: usize, probe: &[f64]) -> Result<()> {
-        let key = "fk.record.probes";
-        let Some(GridOptions::Box { shape, spacing }) = &self.options.grid else {
+    /// All that the bridge needs is there before the run begins.
+    fn bridge(&self) -> Result<()> {
+        let o = self.options;
+        let Some(BridgeOptions { mesh }) = &o.bridge else {
             return Ok(());
         };
-        let axes = shape.len();
-        if probe.len() != axes {
+        if o.restitution.is_some() || o.tune.is_some() {
+            return Ok(());
+        }
+        if o.record.upstroke().is_none() {
             return Err(self.error(
-                key,
-                format!(
-                    "probe {number} has {} coordinates on a grid of {axes} axes",
-                    probe.len()
-                ),
-                "give x, y(, z)",
+                "fk.bridge",
+                "activation times are not recorded",
+                "set fk.record.activation_threshold, for example to 0.5",
             ));
         }
-        let Some(spacing) = spacing.along(axes) else {
-            return Ok(());
-        };
-        // Coordinates are x first, shapes x last.
-        let extent = shape.iter().zip(spacing).rev().map(|(n, d)| *n as f64 * d);
-        for ((x, extent), axis) in probe.iter().zip(extent).zip(["x", "y", "z"]) {
-            if !(0.0..=extent).contains(x) {
-                return Err(self.error(
-                    key,
-                    format!("probe {number} is outside the grid: {axis} = {x} mm"),
-                    format!("the grid spans {axis} from 0 to {extent} mm"),
-                ));
+        match &o.grid {
+            Some(GridOptions::Box { .. } | GridOptions::Voxels { .. }) if mesh.is_none() => {
+                Err(without_mesh(self.origins))
             }
+            _ => Ok(()),
         }
-        Ok(())
     }
 }

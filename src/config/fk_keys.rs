@@ -22,7 +22,8 @@ pub const FK: Section = Section {
         Key::new(
             "parameters",
             NAME,
-            "published parameter set, \"1A\" to \"10\"; or the constants by name",
+            "published parameter set, \"1A\" to \"10\"; or the constants by name. Of another model: by \
+             default its first set",
         ),
         Key::new("parameters.*", NUMBER, "constant of the model"),
         Key::new(
@@ -91,7 +92,7 @@ pub const FK: Section = Section {
         .required(),
         Key::new("diffusivity.normal", POSITIVE, "normal to the sheet, or z")
             .unit("mm²/ms")
-            .required(),
+            .absent("only in 2D, which does not use it"),
         Key::new(
             "diffusivity.direction",
             NUMBERS,
@@ -136,7 +137,7 @@ pub const FK: Section = Section {
         Key::new(
             "initial.file",
             Kind::Path,
-            "HDF5 file with the first state, a result file for one",
+            "HDF5 file with the first state, a result file for one; cells that are NaN begin at rest",
         )
         .required(),
         Key::new(
@@ -433,7 +434,8 @@ pub const RECORD: Section = Section {
         Key::new(
             "activations",
             Kind::Integer(0),
-            "activations kept per cell beside the first and the last",
+            "activations kept per cell beside the first and the last; records activations at 0.5 \
+             where activation_threshold is absent",
         ),
         Key::new(
             "apd_level",
@@ -451,7 +453,7 @@ pub const RECORD: Section = Section {
         Key::new(
             "electrodes",
             Kind::List(&Kind::Point(Range::Any)),
-            "points x, y, z of the pseudo-ECG",
+            "points x, y, z of the pseudo-ECG; 2D tissue lies at z of half its spacing",
         )
         .unit("mm"),
         Key::new("ecg_every", POSITIVE, "interval of the pseudo-ECG").unit("ms"),

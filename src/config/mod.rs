@@ -9,6 +9,9 @@ mod domains;
 mod eikonal;
 mod fk;
 mod fk_keys;
+mod fk_region;
+mod fk_stimulus;
+mod fk_warnings;
 mod gradient;
 mod inversion;
 mod layers;
@@ -189,9 +192,9 @@ pub fn merge(inputs: &Inputs) -> Result<Merged> {
     for a in &inputs.arguments {
         layers.add_argument(&a.option, &a.key, &a.value, &cwd)?;
     }
-    Ok(Merged {
-        assignments: layers.finish()?,
-    })
+    let mut assignments = layers.finish()?;
+    fk::default_parameters(&mut assignments);
+    Ok(Merged { assignments })
 }
 
 /// Reads, merges and validates the layers.
@@ -323,10 +326,24 @@ impl Case {
         Ok(&self.fk)
     }
 
+    /// What is given in the simulation's sections and does nothing, or not quite what it says.
+    pub fn fk_warnings(&self) -> Vec<String> {
+        fk_warnings::warnings(&self.fk, &self.checkpoint, &self.origins)
+    }
+
     /// The resolved configuration: TOML with absolute paths that runs the same case again.
     pub fn to_toml(&self) -> &str {
         &self.toml
     }
+}
+
+/// The error that nothing is there whose vertices could sample activation times.
+pub fn without_mesh(origins: &Origins) -> Error {
+    origins.error(
+        "fk.bridge",
+        "there is no mesh whose vertices could sample the activation times",
+        "give fk.bridge.mesh, or voxelise a mesh in this run",
+    )
 }
 
 /// The values of a struct as TOML text.

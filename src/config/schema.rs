@@ -6,6 +6,14 @@
 
 use super::value::{Located, Value};
 
+/// Keys of other programs, and what they are called here.
+const MEANT: [(&str, &str); 4] = [
+    ("fk.time", "fk.duration"),
+    ("fk.end", "fk.duration"),
+    ("fk.t_end", "fk.duration"),
+    ("fk.dx", "fk.grid.spacing"),
+];
+
 /// A table of the configuration file.
 pub struct Section {
     /// `eikonal`, or dotted for a table inside: `fk.record`, `fk.stimulus.#.region`.
@@ -303,6 +311,9 @@ impl Schema {
     /// The likeliest key meant by the unknown pattern `path`: similar name, rather in the same
     /// table.
     pub fn suggest(&self, path: &str) -> Option<String> {
+        if let Some((_, meant)) = MEANT.iter().find(|(written, _)| *written == path) {
+            return Some((*meant).to_owned());
+        }
         let (parent, name) = path.rsplit_once('.').unwrap_or(("", path));
         let mut known: Vec<String> = Vec::new();
         for (full, _) in self.keys() {

@@ -1,8 +1,10 @@
-//! Chunks of a dataset copied as they are stored, compressed, from file to file.
+//! Chunks of a dataset as they are stored, compressed: verified by their checksums, copied from file
+//! to file.
 
 use std::ffi::c_void;
 use std::ops::Range;
 
+use hdf5::filters::Filter;
 use hdf5::sync::sync;
 use hdf5::{Dataset, h5check};
 use hdf5_sys::h5::herr_t;
@@ -25,19 +27,53 @@ pub fn copy_rows(
     rows: Range<usize>,
     at: usize,
 ) -> Result<(), Failed> {
-    let shape = from.shape();
+    let shift = at as u64 - rows.start as u64;
+    let checked = has_checksums(from);
     let mut stored = Vec::new();
-    for (i, row) in rows.enumerate() {
-        // Place of a chunk: its row, then where it begins along the other axes.
-        let mut place = vec![0; shape.len()];
-        loop {
-            place[0] = row as u64;
-            let filters = read(from, &place, &mut stored).map_err(Failed::Reading)?;
-            if let Some(filters) = filters {
-                place[0] = (at + i) as u64;
-                write(to, &place, filters, &stored).map_err(Failed::Writing)?;
+    for_chunks(&from.shape(), chunk, rows, |place| {
+        let filters = read(from, place, &mut stored).and_then(|filters| {
+            if checked {
+                verify_chunk(&stored)?;
             }
-            if !advance(&mut place, &shape, chunk) {
+            Ok(filters)
+        });
+        let filters = filters.map_err(Failed::Reading)?;
+        let mut there = place.to_vec();
+        there[0] += shift;
+        write(to, &there, filters, &stored).map_err(Failed::Writing)
+    })
+}
+
+/// Whether the first `rows` rows of a dataset with chunks `chunk` are what was written; all that
+/// was written without checksums is.
+pub fn verify_rows(dataset: &Dataset, chunk: &[usize], rows: usize) -> hdf5::Result<()> {
+    if !has_checksums(dataset) {
+        return Ok(());
+    }
+    let mut stored = Vec::new();
+    for_chunks(&dataset.shape(), chunk, 0..rows, |place| {
+        read(dataset, place, &mut stored)?;
+        verify_chunk(&stored)
+    })
+}
+
+fn has_checksums(dataset: &Dataset) -> bool {
+    dataset.filters().last() == Some(&Filter::Fletcher32)
+}
+
+/// Calls `each` with the place of every chunk of some rows, last axis fastest: where it begins.
+fn for_chunks<E>(
+    shape: &[usize],
+    chunk: &[usize],
+    rows: Range<usize>,
+    mut each: impl FnMut(&[u64]) -> Result<(), E>,
+) -> Result<(), E> {
+    let mut place = vec![0; shape.len()];
+    for row in rows.step_by(chunk[0]) {
+        place[0] = row as u64;
+        loop {
+            each(&place)?;
+            if !advance(&mut place, shape, chunk) {
                 break;
             }
         }
@@ -62,9 +98,8 @@ unsafe extern "C" {
     fn H5Dget_chunk_storage_size(dataset: hid_t, offset: *const u64, size: *mut u64) -> herr_t;
 }
 
-/// The bytes of the chunk at `place`, and which filters it passed without; `None` where it was
-/// never written.
-fn read(dataset: &Dataset, place: &[u64], bytes: &mut Vec<u8>) -> hdf5::Result<Option<u32>> {
+/// Reads the bytes of the chunk at `place`; which filters it passed without.
+fn read(dataset: &Dataset, place: &[u64], bytes: &mut Vec<u8>) -> hdf5::Result<u32> {
     let (mut filters, mut size) = (0, 0);
     // SAFETY: declared as in H5Dpublic.h of HDF5 1.10.2 and later; an open dataset, a place of as
     // many numbers as it has dimensions, and a variable that outlives the call; `sync` lets one
@@ -72,8 +107,10 @@ fn read(dataset: &Dataset, place: &[u64], bytes: &mut Vec<u8>) -> hdf5::Result<O
     sync(|| {
         h5check(unsafe { H5Dget_chunk_storage_size(dataset.id(), place.as_ptr(), &mut size) })
     })?;
-    if size == 0 {
-        return Ok(None);
+    // Rows that were recorded are in the file, and no chunk is larger than it.
+    let file = dataset.file().map(|file| file.size()).unwrap_or(u64::MAX);
+    if size == 0 || size > file {
+        return Err("a chunk is missing".into());
     }
     bytes.resize(size as usize, 0);
     // SAFETY: as above; the library writes what it stores for the chunk, `size` bytes.
@@ -88,7 +125,34 @@ fn read(dataset: &Dataset, place: &[u64], bytes: &mut Vec<u8>) -> hdf5::Result<O
             )
         })
     })?;
-    Ok(Some(filters))
+    Ok(filters)
+}
+
+/// Compares the checksum behind a chunk with its bytes.
+fn verify_chunk(stored: &[u8]) -> hdf5::Result<()> {
+    let whole = (stored.split_last_chunk::<4>())
+        .is_some_and(|(bytes, sum)| fletcher32(bytes) == u32::from_le_bytes(*sum));
+    match whole {
+        true => Ok(()),
+        false => Err("a chunk is not what was written".into()),
+    }
+}
+
+/// Fletcher's checksum as HDF5 has it (H5_checksum_fletcher32): big-endian words of 16 bits.
+fn fletcher32(bytes: &[u8]) -> u32 {
+    // As many words as do not overflow the sums.
+    const BLOCK: usize = 360;
+    let fold = |sum: u32| (sum & 0xffff) + (sum >> 16);
+    let (mut sum1, mut sum2) = (0_u32, 0_u32);
+    for block in bytes.chunks(2 * BLOCK) {
+        for word in block.chunks(2) {
+            let low = word.get(1).copied().unwrap_or(0);
+            sum1 += u32::from(u16::from_be_bytes([word[0], low]));
+            sum2 += sum1;
+        }
+        (sum1, sum2) = (fold(sum1), fold(sum2));
+    }
+    fold(sum2) << 16 | fold(sum1)
 }
 
 fn write(dataset: &Dataset, place: &[u64], filters: u32, bytes: &[u8]) -> hdf5::Result<()> {
@@ -106,4 +170,27 @@ fn write(dataset: &Dataset, place: &[u64], filters: u32, bytes: &[u8]) -> hdf5::
         })
     })?;
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn checksums_are_those_of_the_library() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = hdf5::File::create(folder.path().join("a.h5")).unwrap();
+        for (name, n) in [("even", 3000), ("odd", 1001)] {
+            let values: Vec<u8> = (0..n).map(|i| (i * i % 251) as u8).collect();
+            let made = file.new_dataset::<u8>().shape(n).chunk(n).fletcher32();
+            let made = made.create(name).unwrap();
+            made.write_raw(&values).unwrap();
+            file.flush().unwrap();
+            verify_rows(&made, &[n], n).unwrap();
+            let mut stored = Vec::new();
+            read(&made, &[0], &mut stored).unwrap();
+            stored[n / 2] ^= 1;
+            assert!(verify_chunk(&stored).is_err());
+        }
+    }
 }

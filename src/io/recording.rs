@@ -76,7 +76,7 @@ impl Layout {
         if self.electrodes > 0 {
             places.ecg = Some(add("/fk/ecg/time", vec![], NumberType::F64, "ms"));
             let row = vec![self.electrodes];
-            add("/fk/ecg/potential", row, NumberType::F64, "1");
+            add("/fk/ecg/potential", row, NumberType::F64, "mm²/ms");
         }
         if !self.tip.is_empty() {
             let of = |part: fn(&(String, String)) -> &str| {

@@ -52,7 +52,8 @@ impl Segments {
     /// segments that are gone.
     ///
     /// # Errors
-    /// [`Error::BadFile`], [`Error::MissingInput`] where a segment lacks what was recorded.
+    /// [`Error::BadFile`], [`Error::MissingInput`] where a segment is damaged or lacks what was
+    /// recorded.
     pub fn take_up(mut self, folder: &Path, series: &[Series], result: &str) -> Result<Self> {
         let is_there = |segment: &Segment| folder.join(&segment.file).exists();
         if !self.files.iter().all(is_there) && folder.join(result).exists() {
@@ -64,6 +65,13 @@ impl Segments {
         }
         for segment in &self.files {
             let path = folder.join(&segment.file);
+            if !path.exists() {
+                return Err(Error::MissingInput {
+                    path,
+                    what: "segment of the recording, which the checkpoint goes on with".into(),
+                    remedy: "put it back, or start again with --overwrite".into(),
+                });
+            }
             let file = open(&path)?;
             if segment.rows.len() != series.len() {
                 return Err(Error::bad_file(
@@ -73,8 +81,9 @@ impl Segments {
                     "start again with --overwrite",
                 ));
             }
+            // All of it, before days are computed that would be joined to it.
             for (one, &rows) in series.iter().zip(&segment.rows) {
-                one.open(&file, &path, rows)?;
+                one.verify(&file, &path, rows)?;
             }
         }
         for (_, path) in numbered::list(folder, PREFIX)? {

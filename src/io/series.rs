@@ -1,4 +1,5 @@
-//! Datasets that grow along their first axis: what a recorder sees, row by row.
+//! Datasets that grow along their first axis: what a recorder sees, row by row. Every chunk has a
+//! checksum, so that damage is not read as data.
 
 use std::ops::Range;
 use std::path::Path;
@@ -8,7 +9,7 @@ use hdf5::{Dataset, Extent, File, H5Type, Hyperslab, SliceOrIndex};
 use ndarray::{ArrayViewD, IxDyn};
 
 use super::hdf5::ResultFile;
-use super::hdf5_chunks::{Failed, copy_rows};
+use super::hdf5_chunks::{Failed, copy_rows, verify_rows};
 use super::xdmf::NumberType;
 use crate::error::{Error, Result};
 use crate::mesh::formats::write_error;
@@ -111,6 +112,16 @@ impl Series {
         Ok(dataset)
     }
 
+    /// Verifies that the first `rows` rows of the series in a file are what was written.
+    ///
+    /// # Errors
+    /// [`Error::BadFile`] where they are not, or not there.
+    pub fn verify(&self, file: &File, path: &Path, rows: usize) -> Result<()> {
+        let dataset = self.open(file, path, rows)?;
+        let chunk = dataset.chunk().unwrap_or_else(|| self.chunk());
+        verify_rows(&dataset, &chunk, rows).map_err(|e| unreadable(path, self, &e))
+    }
+
     fn read(&self, dataset: &Dataset, rows: Range<usize>) -> hdf5::Result<Values> {
         fn values<T: H5Type>(dataset: &Dataset, slab: Hyperslab) -> hdf5::Result<Vec<T>> {
             let array = dataset.read_slice::<T, _, IxDyn>(slab)?;
@@ -204,7 +215,9 @@ impl Growing {
             }
             let from = one.open(&file, path, rows)?;
             let chunk = one.chunk();
-            if chunk[0] == 1 && from.chunk().as_ref() == Some(&chunk) {
+            let alike = from.chunk().as_ref() == Some(&chunk)
+                && from.filters() == self.datasets[i].filters();
+            if chunk[0] == 1 && alike {
                 let begin = self.rows[i];
                 self.grow(i, rows)?;
                 copy_rows(&from, &self.datasets[i], &chunk, 0..rows, begin).map_err(|failed| {
@@ -277,8 +290,11 @@ fn create(file: &ResultFile, series: &Series) -> hdf5::Result<Dataset> {
             let builder = (file.new_dataset::<$t>()).shape(extents);
             let builder = builder.chunk(series.chunk());
             match series.compression {
-                0 => builder.create(&*series.dataset),
-                level => builder.shuffle().deflate(level).create(&*series.dataset),
+                0 => builder.fletcher32().create(&*series.dataset),
+                level => {
+                    let builder = builder.shuffle().deflate(level).fletcher32();
+                    builder.create(&*series.dataset)
+                }
             }
         }};
     }

@@ -21,14 +21,23 @@ const LEAST_VARIANCE: f64 = 0.02;
 /// Times at `points` (x, y, z, mm) from `times` of the grid's cells (NaN or infinite: none there).
 ///
 /// `active` are the cells that take part, all where it is `None`. +∞ where the nearest of them has
-/// no time (the wave did not come there), or none is among the 4 × 4 × 4 around the point.
-pub fn sample(grid: &Grid, active: Option<&[bool]>, times: &[f64], points: &[Vec3]) -> Vec<f64> {
+/// no time (the wave did not come there), none is among the 4 × 4 × 4 around the point, or the time
+/// would be later than `end`, until when the cells were computed: beyond a front that is on its way,
+/// the affine function is no measurement.
+pub fn sample(
+    grid: &Grid,
+    active: Option<&[bool]>,
+    times: &[f64],
+    points: &[Vec3],
+    end: f64,
+) -> Vec<f64> {
     let time = |cell: usize| {
         let takes_part = active.is_none_or(|a| a[cell]);
         takes_part.then_some(times[cell])
     };
     (points.par_iter())
-        .map(|p| at(grid, &time, *p).unwrap_or(f64::INFINITY))
+        .map(|p| at(grid, &time, *p).filter(|t| *t <= end))
+        .map(|time| time.unwrap_or(f64::INFINITY))
         .collect()
 }
 

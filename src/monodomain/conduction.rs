@@ -1,5 +1,7 @@
 //! Conduction velocity: measured between probes, reached by tuning D, and its restitution.
 
+use serde::{Deserialize, Serialize};
+
 use crate::error::Result;
 use crate::tensor::{Vec3, norm, sub};
 
@@ -124,7 +126,7 @@ impl ActionPotential {
 }
 
 /// A point of a restitution curve.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct RestitutionPoint {
     /// From the S1 stimulus to S2, ms.
     pub interval: f64,

@@ -289,7 +289,8 @@ pub enum DiffusivityOptions {
     Orthotropic {
         fibre: f64,
         sheet: f64,
-        normal: f64,
+        /// Absent only in 2D, which does not use it.
+        normal: Option<f64>,
         /// One fibre direction x, y(, z) for the whole grid.
         direction: Option<Vec<f64>>,
     },
@@ -555,7 +556,7 @@ pub struct RecordOptions {
     #[serde(default)]
     pub probes: Vec<Vec<f64>>,
     pub probes_every: Option<f64>,
-    /// Points x, y, z, mm, of the pseudo-ECG.
+    /// Points x, y, z, mm, of the pseudo-ECG. A 2D tissue lies at z of half its spacing.
     #[serde(default)]
     pub electrodes: Vec<Vec<f64>>,
     pub ecg_every: f64,
@@ -592,9 +593,10 @@ impl Default for RecordOptions {
 
 impl RecordOptions {
     /// u of an upstroke, for activation times or the start of action potentials: 0.5 where only
-    /// `apd_level` is given.
+    /// `apd_level` or `activations` is given.
     pub fn upstroke(&self) -> Option<f64> {
-        self.activation_threshold.or(self.apd_level.map(|_| 0.5))
+        let wanted = self.apd_level.is_some() || self.activations > 0;
+        self.activation_threshold.or(wanted.then_some(0.5))
     }
 }
 

@@ -19,6 +19,8 @@ pub struct SingleCell<M: IonicModel<G>, const G: usize> {
     rest: f64,
     /// Steps done since the beginning.
     steps: u64,
+    /// |u| beyond which a beat has diverged.
+    pub largest_u: f64,
     pub u: f64,
     pub gates: [f64; G],
 }
@@ -80,6 +82,15 @@ pub struct RestitutionPoint {
     pub peak: f64,
 }
 
+/// S1–S2 restitution.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Restitution {
+    /// The last S1 without an S2.
+    pub s1: Beat,
+    /// A point per interval, in the order given.
+    pub points: Vec<RestitutionPoint>,
+}
+
 /// The last action potential of a protocol is waited for at most this long, ms.
 const LONGEST_APD: f64 = 5000.0;
 
@@ -105,6 +116,7 @@ impl<M: IonicModel<G>, const G: usize> SingleCell<M, G> {
             dt,
             rest: u,
             steps: 0,
+            largest_u: f64::MAX,
             u,
             gates: at_rest,
         })
@@ -135,6 +147,9 @@ impl<M: IonicModel<G>, const G: usize> SingleCell<M, G> {
     }
 
     /// The response to every stimulus of a train, from the present state.
+    ///
+    /// # Errors
+    /// [`Error::Diverged`] with the time; `BadData` for a train that cannot be.
     pub fn pace(&mut self, pacing: &Pacing, measure: Repolarisation) -> Result<Vec<Beat>> {
         let train = self.train(pacing)?;
         for _ in 0..train.start {
@@ -144,16 +159,17 @@ impl<M: IonicModel<G>, const G: usize> SingleCell<M, G> {
             let window = (beat < pacing.beats).then_some(train.period);
             self.beat(&train, window, measure)
         });
-        Ok(beats.collect())
+        beats.collect()
     }
 
-    /// After `s1.beats` beats, one more (S2) at each of `intervals` after the last.
+    /// After `s1.beats` beats, one more (S2) at each of `intervals` after the last. Errors as of
+    /// [`pace`](Self::pace).
     pub fn restitution(
         &mut self,
         s1: &Pacing,
         intervals: &[f64],
         measure: Repolarisation,
-    ) -> Result<Vec<RestitutionPoint>> {
+    ) -> Result<Restitution> {
         let train = self.train(s1)?;
         if s1.beats == 0 {
             return Err(Error::bad_data(
@@ -176,9 +192,9 @@ impl<M: IonicModel<G>, const G: usize> SingleCell<M, G> {
             self.step(0.0);
         }
         for _ in 1..s1.beats {
-            self.beat(&train, Some(train.period), measure);
+            self.beat(&train, Some(train.period), measure)?;
         }
-        let last = self.clone().beat(&train, None, measure);
+        let last = self.clone().beat(&train, None, measure)?;
         let mut order: Vec<usize> = (0..intervals.len()).collect();
         order.sort_by(|&a, &b| intervals[a].total_cmp(&intervals[b]));
         let mut points = vec![None; intervals.len()];
@@ -188,7 +204,7 @@ impl<M: IonicModel<G>, const G: usize> SingleCell<M, G> {
                 self.step(train.current(done));
                 done += 1;
             }
-            let s2 = self.clone().beat(&train, None, measure);
+            let s2 = self.clone().beat(&train, None, measure)?;
             let diastole = s2.activation.zip(last.repolarisation).map(|(a, r)| a - r);
             points[i] = Some(RestitutionPoint {
                 interval: intervals[i],
@@ -197,17 +213,26 @@ impl<M: IonicModel<G>, const G: usize> SingleCell<M, G> {
                 peak: s2.peak,
             });
         }
-        Ok(points.into_iter().flatten().collect())
+        Ok(Restitution {
+            s1: last,
+            points: points.into_iter().flatten().collect(),
+        })
     }
 
     /// One stimulus and `window` steps, or until u has fallen back.
-    fn beat(&mut self, train: &Train, window: Option<u64>, measure: Repolarisation) -> Beat {
+    fn beat(
+        &mut self,
+        train: &Train,
+        window: Option<u64>,
+        measure: Repolarisation,
+    ) -> Result<Beat> {
         let start = self.time();
         let longest = window.unwrap_or_else(|| self.in_steps(LONGEST_APD) + train.duration);
         let mut trace = vec![self.u];
         let mut peak = self.u;
         for step in 0..longest {
             self.step(train.current(step));
+            self.check(start)?;
             trace.push(self.u);
             peak = peak.max(self.u);
             let over = window.is_none() && step >= train.duration;
@@ -223,14 +248,34 @@ impl<M: IonicModel<G>, const G: usize> SingleCell<M, G> {
         let rises = |i: &usize| trace[*i] < up && trace[i + 1] >= up;
         let down = measure.repolarisation(self.rest, peak);
         let falls = |i: &usize| trace[*i] >= down && trace[i + 1] < down;
-        Beat {
+        Ok(Beat {
             start,
             peak,
             activation: (0..highest).rev().find(rises).map(|i| time(i, up)),
             repolarisation: (highest..trace.len() - 1)
                 .find(falls)
                 .map(|i| time(i, down)),
+        })
+    }
+
+    /// Refuses a u that is not physical, in the beat that began at `start`.
+    fn check(&self, start: f64) -> Result<()> {
+        if self.u.abs() <= self.largest_u {
+            return Ok(());
         }
+        let value = if self.u.is_finite() {
+            format!("|u| = {:.3e}", self.u.abs())
+        } else {
+            "u is not a number".into()
+        };
+        Err(Error::Diverged {
+            problem: format!(
+                "{value} in a single cell after step {}, {:.6} ms after the stimulus at {start:.6} ms",
+                self.steps,
+                self.time() - start
+            ),
+            remedy: "take a smaller time step or a smaller amplitude".into(),
+        })
     }
 
     fn in_steps(&self, time: f64) -> u64 {
@@ -318,22 +363,40 @@ pub fn pace(
     ionic::dispatch(one, Pace(integrator, dt, pacing, measure))?
 }
 
-/// [`SingleCell::restitution`] of a cell at rest, for a model chosen at run time.
+/// [`SingleCell::restitution`] of a cell at rest, for a model chosen at run time; it has diverged
+/// where |u| exceeds `largest_u`.
 pub fn restitution(
     model: &Model,
     integrator: Integrator,
     dt: f64,
+    largest_u: f64,
     s1: &Pacing,
     intervals: &[f64],
     measure: Repolarisation,
-) -> Result<Vec<RestitutionPoint>> {
-    struct Restitution<'a>(Integrator, f64, &'a Pacing, &'a [f64], Repolarisation);
-    impl Visitor for Restitution<'_> {
-        type Output = Result<Vec<RestitutionPoint>>;
+) -> Result<Restitution> {
+    struct Run<'a> {
+        integrator: Integrator,
+        dt: f64,
+        largest_u: f64,
+        s1: &'a Pacing,
+        intervals: &'a [f64],
+        measure: Repolarisation,
+    }
+    impl Visitor for Run<'_> {
+        type Output = Result<Restitution>;
         fn visit<M: IonicModel<G>, const G: usize>(self, models: Vec<M>) -> Self::Output {
-            SingleCell::new(&models[0], self.0, self.1)?.restitution(self.2, self.3, self.4)
+            let mut cell = SingleCell::new(&models[0], self.integrator, self.dt)?;
+            cell.largest_u = self.largest_u;
+            cell.restitution(self.s1, self.intervals, self.measure)
         }
     }
-    let one = std::slice::from_ref(model);
-    ionic::dispatch(one, Restitution(integrator, dt, s1, intervals, measure))?
+    let run = Run {
+        integrator,
+        dt,
+        largest_u,
+        s1,
+        intervals,
+        measure,
+    };
+    ionic::dispatch(std::slice::from_ref(model), run)?
 }

@@ -58,7 +58,10 @@ impl TissueInput<'_> {
                 sheet,
                 normal,
                 direction,
-            }) => self.orthotropic([*fibre, *sheet, *normal], direction.as_deref())?,
+            }) => {
+                let normal = normal.unwrap_or(*sheet);
+                self.orthotropic([*fibre, *sheet, normal], direction.as_deref())?
+            }
             Some(DiffusivityOptions::Dataset(from)) => self.dataset(from, &is_active)?,
         };
         if let Some(voxels) = self.voxels {

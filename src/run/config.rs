@@ -29,6 +29,11 @@ fn text(command: &ConfigCommand) -> Result<String> {
                 case.sources()?;
             }
             merged.check_files()?;
+            if case.simulates() {
+                for warning in case.fk_warnings() {
+                    tracing::warn!("{warning}");
+                }
+            }
             Ok("ok\n".into())
         }
         ConfigCommand::Doc => Ok(documentation()),

@@ -115,8 +115,21 @@ impl<'c> Job<'c> {
         agree(self.comm, made)
     }
 
-    /// Writes `report.json`, last of all files. Collective.
+    /// Writes `report.json`, last of all files, and says where the results are. Collective.
     pub fn finish(&mut self, output: &Output) -> Result<()> {
+        self.write_report(output)?;
+        if self.comm.rank() == 0 {
+            tracing::info!(
+                "results in {} after {:.2} s",
+                self.folder.display(),
+                self.report.elapsed()
+            );
+        }
+        Ok(())
+    }
+
+    /// Writes `report.json`: all that a run without results leaves. Collective.
+    pub fn write_report(&mut self, output: &Output) -> Result<()> {
         let written = self
             .report
             .gather(self.comm)
@@ -129,15 +142,7 @@ impl<'c> Job<'c> {
                 }
                 None => Ok(()),
             });
-        agree(self.comm, written)?;
-        if self.comm.rank() == 0 {
-            tracing::info!(
-                "results in {} after {:.2} s",
-                self.folder.display(),
-                self.report.elapsed()
-            );
-        }
-        Ok(())
+        agree(self.comm, written)
     }
 }
 

@@ -23,7 +23,7 @@ pub struct Output {
 }
 
 /// All that commands leave in their folders, apart from `config.toml`; a star stands for a number.
-const RESULTS: [&str; 13] = [
+const RESULTS: [&str; 14] = [
     "report.json",
     "eikonal.h5",
     "eikonal.xdmf",
@@ -37,10 +37,14 @@ const RESULTS: [&str; 13] = [
     "fk.xdmf",
     FK_CHECKPOINTS,
     FK_SEGMENTS,
+    FK_PROTOCOL,
 ];
 
 /// What a simulation resumes from.
 pub const FK_CHECKPOINTS: &str = "fk_checkpoint-*.h5";
+
+/// What an S1–S2 protocol resumes from.
+pub const FK_PROTOCOL: &str = "fk_restitution_checkpoint.json";
 
 /// What a simulation with checkpoints has recorded so far.
 const FK_SEGMENTS: &str = "fk_recording-*.h5";
@@ -49,7 +53,8 @@ const FK_SEGMENTS: &str = "fk_recording-*.h5";
 pub const CHECKPOINT: &str = "inversion_checkpoint.json";
 
 /// Whether a run may write to `folder`; changes nothing there. `checkpoint` is the file from which
-/// the command can resume, one of [`CHECKPOINT`] and [`FK_CHECKPOINTS`].
+/// the command can resume, one of [`CHECKPOINT`], [`FK_CHECKPOINTS`]
+/// and [`FK_PROTOCOL`].
 ///
 /// # Errors
 /// [`Error::Usage`]: it holds results that were not asked to be written over, or nothing to resume.

@@ -610,8 +610,11 @@ fn models_sets_and_constants_are_those_of_the_list() {
             "no published set \"1a\"; did you mean \"1A\"?",
         ),
         (&[("fk.parameters", "11")], "fk.parameters", "known: 1A, 1B"),
-        // The default set is one of the default model.
-        (&[ALIEV], "fk.parameters", "known: default"),
+        (
+            &[ALIEV, ("fk.parameters", "3")],
+            "fk.parameters",
+            "known: default",
+        ),
         (
             &[("fk.region", "[{ region = \"all\", parameters = \"4D\" }]")],
             "fk.region.0.parameters",

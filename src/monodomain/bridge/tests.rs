@@ -45,7 +45,10 @@ fn affine_times_are_exact_up_to_the_surface() {
         let time = |[x, y, z]: Vec3| affine_time([x, y, if flat { 0.0 } else { z }]);
         let times = times_of(&grid, time);
         let points = points(&grid, 11);
-        for (p, t) in points.iter().zip(sample(&grid, None, &times, &points)) {
+        for (p, t) in points
+            .iter()
+            .zip(sample(&grid, None, &times, &points, f64::INFINITY))
+        {
             assert!((t - time(*p)).abs() < 1e-11, "{p:?}: {t} {}", time(*p));
         }
     }
@@ -71,7 +74,7 @@ fn affine_times_are_exact_beside_inactive_cells_and_cells_without_time() {
         .filter(|p| inside(*p))
         .collect();
     assert!(points.len() > 200);
-    let sampled = sample(&grid, Some(&active), &times, &points);
+    let sampled = sample(&grid, Some(&active), &times, &points, f64::INFINITY);
     let without = sampled.iter().filter(|t| t.is_infinite()).count();
     assert!((1..points.len() / 20).contains(&without), "{without}");
     for (p, t) in points.iter().zip(sampled).filter(|(_, t)| t.is_finite()) {
@@ -101,7 +104,7 @@ fn order_two_in_a_ball_up_to_its_surface() {
             .into_iter()
             .filter(|p| away(*p) <= 1.0)
             .collect();
-        let sampled = sample(&grid, Some(&active), &times, &points);
+        let sampled = sample(&grid, Some(&active), &times, &points, f64::INFINITY);
         (points.iter().zip(sampled))
             .map(|(p, t)| (t - time(*p)).abs())
             .fold(0.0, f64::max)
@@ -124,7 +127,7 @@ fn nothing_is_invented_where_the_wave_never_came() {
     let at = |x: usize| grid.centre([3, 3, x]);
     let far = [1e9, 0.0, 0.0];
     let points = [at(0), at(1), at(4), far, [f64::NAN; 3]];
-    let sampled = sample(&grid, None, &times, &points);
+    let sampled = sample(&grid, None, &times, &points, f64::INFINITY);
     assert!((sampled[0] - 7.0).abs() < 1e-12);
     assert!(
         sampled[1..].iter().all(|t| *t == f64::INFINITY),
@@ -143,7 +146,7 @@ fn times_beside_a_block_stay_near_those_of_its_sides() {
         }
     }
     let points = points(&grid, 15);
-    for t in sample(&grid, None, &times, &points) {
+    for t in sample(&grid, None, &times, &points, f64::INFINITY) {
         assert!(t == f64::INFINITY || (-90.0..=310.0).contains(&t), "{t}");
     }
 }

@@ -76,7 +76,7 @@ fn orthotropic(
     DiffusivityOptions::Orthotropic {
         fibre,
         sheet,
-        normal,
+        normal: Some(normal),
         direction,
     }
 }

@@ -1,53 +1,55 @@
 //! `isochrone fk`: the monodomain equation on a grid.
 
+mod divergence;
+mod march;
+mod plan;
 mod prepare;
+mod protocol_file;
 mod ranks;
 mod record;
 mod restitution;
 mod state;
 mod stop;
 mod tune;
+mod write;
 
-use std::path::PathBuf;
 use std::time::Instant;
 
+use divergence::{Trouble, ms};
+use march::{Ended, March};
 use prepare::{Prepared, prepare};
-use record::{Recorders, RootInput, blank};
+use record::{Recorders, RootInput};
 use state::{Checkpoints, Resumed};
 
-use super::bridge;
 use super::job::Job;
 use super::output::{FK_CHECKPOINTS, Output};
-use super::plan::Plan;
 use super::signals::StopRequests;
 use crate::cli::FkArgs;
 use crate::comm::{Communicator, agree, broadcast_json};
 use crate::eikonal::options::Precision;
 use crate::error::{Error, Result};
-use crate::inversion::optimizer::StopReason;
-use crate::io;
-use crate::mesh::formats;
+use crate::io::{self, Checkpoint};
 use crate::monodomain::activation::UpstrokeOptions;
-use crate::monodomain::bridge::sample;
 use crate::monodomain::build::StimulusCells;
 use crate::monodomain::grid::Grid;
-use crate::monodomain::layout::layered;
 use crate::monodomain::options::{FkOptions, Parameters};
-use crate::monodomain::simulation::{self, Setup, Simulation, Values};
+use crate::monodomain::simulation::{self, Setup, Simulation};
 use crate::monodomain::stimulus::Schedule;
-use crate::progress::{Console, Progress};
+use crate::progress::Console;
 use crate::simd::SimdLevel;
-
-/// Between two looks at signals, the clock and u, about this long.
-const LOOK_EVERY_S: f64 = 0.1;
 
 /// Runs the command. Collective.
 pub fn run(args: &FkArgs, comm: &dyn Communicator, console: Console) -> Result<()> {
     let run = args.as_run();
     let mut job = Job::begin("fk", &run, comm, console, |case| case.fk().map(|_| ()))?;
     let fk = job.case.fk()?.clone();
+    if comm.rank() == 0 {
+        for warning in job.case.fk_warnings() {
+            tracing::warn!("{warning}");
+        }
+    }
     if let Some(options) = &fk.tune {
-        return tune::run(&mut job, &fk, options);
+        return tune::run(&mut job, &fk, options, run.output.is_some());
     }
     if let Some(options) = &fk.restitution {
         return restitution::run(&mut job, &fk, options);
@@ -67,27 +69,35 @@ pub fn run(args: &FkArgs, comm: &dyn Communicator, console: Console) -> Result<(
     };
     let prepared = agree(comm, prepared)?;
     if job.dry_run {
-        return plan(&mut job, &fk, &fields, prepared.as_ref());
+        return plan::plan(&mut job, &fk, &fields, prepared.as_ref());
     }
     let stop = agree(comm, StopRequests::listen(job.case.run.max_minutes))?;
     let output = job.open_output(Some(FK_CHECKPOINTS))?;
     let simulation = build(&job, &fk, prepared.as_ref())?;
-    let simulation = &*simulation;
-    describe(&mut job, &fk, prepared.as_ref(), simulation);
+    describe(&mut job, &fk, prepared.as_ref(), &*simulation);
     job.report.add_time("setup", begun.elapsed());
 
     let checkpoints = checkpoints(&job, &output, prepared.as_ref())?;
-    let resumed = start(
-        &job,
-        simulation,
-        &fields,
-        &fk,
-        checkpoints.as_ref(),
-        prepared.as_ref(),
-    )?;
-    let inputs = prepared.as_ref().map_or(&[][..], |p| &p.inputs[..]);
-    agree(comm, output.begin(comm, job.case.to_toml(), inputs))?;
+    let checkpoints = checkpoints.as_ref();
     let end = fk.step_count().unwrap_or(0);
+    let latest = match checkpoints {
+        Some(c) if job.resume => latest(c).and_then(|latest| {
+            let within = latest
+                .as_ref()
+                .map(|l| state::before_end(l, &job.case, end, fk.dt));
+            within.transpose().map(|_| latest)
+        }),
+        _ => Ok(None),
+    };
+    let latest = agree(comm, latest)?;
+    let resumed = start(comm, &*simulation, &fields, &fk, latest, prepared.as_ref())?;
+    if job.resume && comm.rank() == 0 {
+        match resumed.step {
+            0 => tracing::info!("nothing to resume from, starting"),
+            step => tracing::info!("resuming after {step} steps"),
+        }
+    }
+    let inputs = prepared.as_ref().map_or(&[][..], |p| &p.inputs[..]);
     let first = resumed.step;
     let probes = broadcast_json(comm, 0, prepared.as_ref().map(|p| p.probes.clone()))?;
     let root = prepared.as_ref().map(|p| RootInput {
@@ -98,9 +108,10 @@ pub fn run(args: &FkArgs, comm: &dyn Communicator, console: Console) -> Result<(
         segments: resumed.segments,
         kept: resumed.kept,
     });
+    agree(comm, output.begin(comm, job.case.to_toml(), inputs))?;
     let recorders = Recorders::begin(&fk, end, fields.clone(), probes, root);
     let mut march = March {
-        simulation,
+        simulation: &*simulation,
         recorders: agree(comm, recorders)?,
         prepared: prepared.as_ref(),
         checkpoints,
@@ -108,9 +119,14 @@ pub fn run(args: &FkArgs, comm: &dyn Communicator, console: Console) -> Result<(
         fk: &fk,
         end,
     };
-    let stopped = march.run(&mut job, &stop, first)?;
+    let ended = march.run(&mut job, &stop, first)?;
     let recorders = march.recorders;
-    finish_report(&mut job, simulation, &fk, first, stopped.step);
+    let step = match &ended {
+        Ended::Complete => first.max(end),
+        Ended::Stopped(step, _) => *step,
+        Ended::Diverged(trouble) => trouble.bad,
+    };
+    finish_report(&mut job, &*simulation, &fk, first, step);
     if let Some(tips) = recorders.tips() {
         let name = if prepared.as_ref().is_some_and(|p| p.grid.dimensions == 3) {
             "filaments"
@@ -119,25 +135,26 @@ pub fn run(args: &FkArgs, comm: &dyn Communicator, console: Console) -> Result<(
         };
         job.report.result(name, tips);
     }
-    match stopped.reason {
-        None => {
+    match ended {
+        Ended::Complete => {
             job.report.result("stop_reason", "complete");
-            write(
+            write::write(
                 &mut job,
                 &output,
-                simulation,
+                &*simulation,
                 &fk,
                 &fields,
+                step,
                 recorders,
                 prepared.as_ref(),
             )?;
             job.finish(&output)
         }
-        Some(reason) => {
+        Ended::Stopped(step, reason) => {
             job.report.result("stop_reason", reason.name());
             drop(recorders);
-            job.finish(&output)?;
-            let time = stopped.step as f64 * fk.dt;
+            job.write_report(&output)?;
+            let time = ms(step, fk.dt);
             agree(
                 comm,
                 Err(Error::Interrupted {
@@ -146,7 +163,60 @@ pub fn run(args: &FkArgs, comm: &dyn Communicator, console: Console) -> Result<(
                 }),
             )
         }
+        Ended::Diverged(trouble) => {
+            // Room for another simulation.
+            drop((recorders, simulation));
+            diverged(
+                &job,
+                &fk,
+                &fields,
+                checkpoints,
+                prepared.as_ref(),
+                &stop,
+                trouble,
+            )
+        }
     }
+}
+
+/// The error of a run that has diverged: the first step with `trouble`, from the last checkpoint or
+/// the initial state on. Collective.
+fn diverged(
+    job: &Job,
+    fk: &FkOptions,
+    fields: &[String],
+    checkpoints: Option<&Checkpoints>,
+    prepared: Option<&Prepared>,
+    stop: &StopRequests,
+    trouble: Trouble,
+) -> Result<()> {
+    let comm = job.comm;
+    let grid: Grid = broadcast_json(comm, 0, prepared.map(|p| p.grid.clone()))?;
+    let latest = agree(comm, checkpoints.map_or(Ok(None), latest));
+    let kept = match &latest {
+        Ok(Some(checkpoint)) => Some(ms(checkpoint.step(), fk.dt)),
+        _ => None,
+    };
+    let first = || {
+        let simulation = build(job, fk, prepared)?;
+        let from = start(comm, &*simulation, fields, fk, latest?, prepared)?.step;
+        if comm.rank() == 0 {
+            tracing::warn!(
+                "{}; going back to {} ms to find where it began",
+                trouble.describe(&grid, fk.dt),
+                ms(from, fk.dt)
+            );
+        }
+        let go_on = || {
+            let mut asked = [stop.code(&job.report)];
+            comm.max_f64(&mut asked);
+            asked[0] == 0.0
+        };
+        Ok::<_, Error>(trouble.first(comm, &*simulation, from, fk.largest_u, go_on))
+    };
+    // What was found stays true where going back fails.
+    let trouble = first().ok().flatten().unwrap_or(trouble);
+    agree(comm, Err(trouble.error(&grid, fk.dt, kept)))
 }
 
 /// The simulation, at rest. Collective.
@@ -223,7 +293,7 @@ fn describe(
         tracing::info!(
             "{active} active cells of {:?}, {} ms in steps of {} ms, {} ranks x {} threads",
             p.grid.file_shape(),
-            fk.step_count().unwrap_or(0) as f64 * fk.dt,
+            ms(fk.step_count().unwrap_or(0), fk.dt),
             fk.dt,
             job.comm.size(),
             job.threads
@@ -247,33 +317,26 @@ fn checkpoints(
     agree(job.comm, made.transpose())
 }
 
-/// Initial state, or that of the last checkpoint. Collective.
+/// The last checkpoint of the run.
+fn latest(checkpoints: &Checkpoints) -> Result<Option<Checkpoint>> {
+    io::latest(&checkpoints.folder, &checkpoints.fingerprint)
+}
+
+/// Brings a simulation at rest into the initial state, or into that of a checkpoint, which rank 0
+/// has. Collective.
 fn start(
-    job: &Job,
+    comm: &dyn Communicator,
     simulation: &dyn Simulation,
     fields: &[String],
     fk: &FkOptions,
-    checkpoints: Option<&Checkpoints>,
+    checkpoint: Option<Checkpoint>,
     prepared: Option<&Prepared>,
 ) -> Result<Resumed> {
-    let comm = job.comm;
-    let latest = match checkpoints {
-        Some(c) if job.resume => io::latest(&c.folder, &c.fingerprint),
-        _ => Ok(None),
-    };
-    let latest = agree(comm, latest)?;
-    let found = (comm.rank() == 0).then_some(latest.is_some());
+    let found = (comm.rank() == 0).then_some(checkpoint.is_some());
     if broadcast_json(comm, 0, found)? {
         let cells = simulation.division().shape.iter().product();
         let double = fk.precision == Precision::F64;
-        let resumed = state::restore(comm, simulation, latest.as_ref(), fields, cells, double)?;
-        if comm.rank() == 0 {
-            tracing::info!("resuming after {} steps", resumed.step);
-        }
-        return Ok(resumed);
-    }
-    if job.resume && comm.rank() == 0 {
-        tracing::info!("nothing to resume from, starting");
+        return state::restore(comm, simulation, checkpoint.as_ref(), fields, cells, double);
     }
     let given = prepared.map(|p| {
         p.initial
@@ -285,148 +348,7 @@ fn start(
     for (i, field) in given.into_iter().enumerate() {
         simulation.scatter(comm, field, prepared.map(|p| &p.initial[i].1));
     }
-    Ok(Resumed {
-        step: 0,
-        segments: Default::default(),
-        kept: None,
-    })
-}
-
-/// The time loop.
-struct March<'a> {
-    simulation: &'a dyn Simulation,
-    recorders: Recorders,
-    prepared: Option<&'a Prepared>,
-    checkpoints: Option<Checkpoints>,
-    fields: &'a [String],
-    fk: &'a FkOptions,
-    end: u64,
-}
-
-/// How the time loop ended.
-struct Stopped {
-    step: u64,
-    /// `None`: complete.
-    reason: Option<StopReason>,
-}
-
-impl March<'_> {
-    /// Advances from step `first` to the end, or until asked to stop. Collective.
-    fn run(&mut self, job: &mut Job, stop: &StopRequests, first: u64) -> Result<Stopped> {
-        let comm = job.comm;
-        let tissue = self.prepared.map(|p| &p.tissue);
-        let mut progress = Progress::start(&job.console, comm.rank(), "fk", self.end);
-        let every_ms = job.case.checkpoint.every_ms;
-        let checkpoint_steps = every_ms.map(|ms| ((ms / self.fk.dt).round() as u64).max(1));
-        let every_minutes = job.case.checkpoint.every_minutes;
-        let mut saved = Instant::now();
-        let mut step = first;
-        if first == 0 {
-            let io = Instant::now();
-            self.recorders.sample(comm, self.simulation, 0, tissue)?;
-            job.report.add_time("io", io.elapsed());
-        }
-        // Steps between two looks: found by doubling, the same on all ranks.
-        let (mut stride, mut unseen_s, mut checked) = (16, 0.0, first);
-        while step < self.end {
-            let mut next = self.recorders.next(step).min(step.saturating_add(stride));
-            if let Some(n) = checkpoint_steps {
-                next = next.min((step / n + 1) * n);
-            }
-            let begun = Instant::now();
-            self.simulation.advance(comm, step, next - step);
-            job.report.add_time("step", begun.elapsed());
-            let advanced = next - step;
-            step = next;
-
-            let by_clock = comm.rank() == 0
-                && every_minutes.is_some_and(|m| saved.elapsed().as_secs_f64() > 60.0 * m);
-            let mut seen = [
-                begun.elapsed().as_secs_f64(),
-                f64::from(by_clock),
-                stop.code(&job.report),
-            ];
-            comm.max_f64(&mut seen);
-            unseen_s += seen[0];
-            if advanced == stride {
-                if seen[0] < 0.5 * LOOK_EVERY_S {
-                    stride *= 2;
-                } else if seen[0] > 2.0 * LOOK_EVERY_S {
-                    stride = (stride / 2).max(1);
-                }
-            }
-            let reason = StopRequests::of_code(seen[2]);
-            let due = checkpoint_steps.is_some_and(|n| step.is_multiple_of(n)) || seen[1] > 0.0;
-            let complete = step == self.end;
-            let save = reason.is_some() && !complete || due;
-            if unseen_s > LOOK_EVERY_S || save || complete {
-                self.check(comm, checked, step)?;
-                (unseen_s, checked) = (0.0, step);
-            }
-            let io = Instant::now();
-            if self.recorders.next(step - 1) == step {
-                self.recorders.sample(comm, self.simulation, step, tissue)?;
-            }
-            if save {
-                let time = step as f64 * self.fk.dt;
-                let to = self.checkpoints.as_ref();
-                state::save(
-                    comm,
-                    self.simulation,
-                    &mut self.recorders,
-                    to,
-                    self.fields,
-                    step,
-                    time,
-                )?;
-                saved = Instant::now();
-                if comm.rank() == 0 {
-                    tracing::debug!("checkpoint after {time} ms");
-                }
-            }
-            job.report.add_time("io", io.elapsed());
-            progress.set(step, "");
-            if let Some(reason) = reason.filter(|_| !complete) {
-                return Ok(Stopped {
-                    step,
-                    reason: Some(reason),
-                });
-            }
-        }
-        Ok(Stopped { step, reason: None })
-    }
-
-    /// Stops a run that has left what is physical. Collective.
-    fn check(&self, comm: &dyn Communicator, before: u64, step: u64) -> Result<()> {
-        let (largest, cell) = self.simulation.largest(comm);
-        if largest <= self.fk.largest_u {
-            return Ok(());
-        }
-        let grid: Option<Grid> = self.prepared.map(|p| p.grid.clone());
-        let grid: Grid = broadcast_json(comm, 0, grid)?;
-        let place = grid.place(cell);
-        let dimensions = grid.dimensions.max(1);
-        let axes = &place[3 - dimensions..];
-        let (value, from, to) = (
-            if largest.is_finite() {
-                format!("|u| = {largest:.3e}")
-            } else {
-                "u is not a number".into()
-            },
-            before as f64 * self.fk.dt,
-            step as f64 * self.fk.dt,
-        );
-        agree(
-            comm,
-            Err(Error::Diverged {
-                problem: format!(
-                    "{value} at cell {axes:?} (at {:?} mm), found after step {step}, between {from} and {to} ms",
-                    &grid.centre(place)[..dimensions]
-                ),
-                remedy: "take a smaller fk.dt, weaker stimuli, or look at the initial state; checkpoints of before are kept".into(),
-            }),
-        )
-    }
+    Ok(Resumed::nowhere())
 }
 
 fn finish_report(
@@ -446,192 +368,5 @@ fn finish_report(
     job.report.count("bytes_sent", counters.bytes_sent);
     job.report.count_once("exchanges", counters.exchanges);
     job.report.count_once("steps", step - first);
-    job.report.result("time_ms", step as f64 * fk.dt);
-}
-
-/// Final state and what was recorded of every cell. Collective.
-fn write(
-    job: &mut Job,
-    output: &Output,
-    simulation: &dyn Simulation,
-    fk: &FkOptions,
-    fields: &[String],
-    recorders: Recorders,
-    prepared: Option<&Prepared>,
-) -> Result<()> {
-    let io = Instant::now();
-    let comm = job.comm;
-    let inputs = prepared.map_or(&[][..], |p| &p.inputs[..]);
-    let provenance = job.provenance(inputs)?;
-    let state: Vec<Option<Values>> = (0..fields.len())
-        .map(|field| simulation.gather(comm, field))
-        .collect();
-    let upstrokes = simulation.upstrokes(comm);
-    let written = match (recorders.into_recording(), prepared) {
-        (Some(recording), Some(p)) => recording.finish(|file| {
-            for (name, values) in fields.iter().zip(state) {
-                let dataset = format!("/fk/{name}");
-                match values {
-                    Some(Values::F32(mut values)) => {
-                        blank(&mut values, &p.tissue, f32::NAN);
-                        file.cell_field(&dataset, &values, "1")?;
-                    }
-                    Some(Values::F64(mut values)) => {
-                        blank(&mut values, &p.tissue, f64::NAN);
-                        file.cell_field(&dataset, &values, "1")?;
-                    }
-                    None => {}
-                }
-            }
-            let time = fk.step_count().unwrap_or(0) as f64 * fk.dt;
-            file.dataset("/fk/time", &[], &[time], "ms")?;
-            if let Some(arrays) = &upstrokes {
-                file.cell_field("/fk/activation_time", &arrays.first, "ms")?;
-                file.cell_field("/fk/last_activation_time", &arrays.last, "ms")?;
-                file.cell_field("/fk/activation_count", &arrays.count, "1")?;
-                if !arrays.apd.is_empty() {
-                    file.cell_field("/fk/apd", &arrays.apd, "ms")?;
-                }
-                if fk.record.activations > 0 {
-                    let mut shape = p.grid.file_shape().to_vec();
-                    shape.push(fk.record.activations);
-                    file.dataset("/fk/activation_times", &shape, &arrays.kept, "ms")?;
-                }
-            }
-            file.provenance(&provenance.texts)?;
-            (provenance.numbers.iter()).try_for_each(|(name, n)| file.number("/", name, *n))
-        }),
-        _ => Ok(()),
-    };
-    agree(comm, written)?;
-    if let (Some(p), Some(arrays)) = (prepared, &upstrokes) {
-        let activated: Vec<f64> = arrays
-            .first
-            .iter()
-            .copied()
-            .filter(|t| t.is_finite())
-            .collect();
-        let last = activated.iter().copied().fold(f64::NEG_INFINITY, f64::max);
-        job.report.result("activated_cells", activated.len());
-        if last.is_finite() {
-            job.report.result("last_activation_ms", last);
-        }
-        conduction(job, fk, p, &arrays.first);
-    }
-    let bridged = match (&fk.bridge, prepared, &upstrokes) {
-        (Some(options), Some(p), Some(arrays)) => {
-            let mesh = match (&options.mesh, &p.mesh) {
-                (Some(path), _) => formats::read(path, None).map(Some),
-                (None, mesh) => Ok(mesh.clone()),
-            };
-            mesh.and_then(|mesh| {
-                let mesh = mesh.ok_or_else(|| {
-                    job.case.origins.error(
-                        "fk.bridge",
-                        "there is no mesh whose vertices could sample the activation times",
-                        "give fk.bridge.mesh, or voxelise a mesh in this run",
-                    )
-                })?;
-                let active = p.tissue.active.as_deref();
-                let times = sample(&p.grid, active, &arrays.first, &mesh.points);
-                bridge::write(
-                    &output.path("activation.h5"),
-                    &mesh,
-                    &times,
-                    &provenance.texts,
-                )
-            })
-        }
-        (Some(_), Some(_), None) => Err(job.case.origins.error(
-            "fk.bridge",
-            "activation times are not recorded",
-            "set fk.record.activation_threshold, for example to 0.5",
-        )),
-        _ => Ok(()),
-    };
-    agree(comm, bridged)?;
-    job.report.add_time("io", io.elapsed());
-    Ok(())
-}
-
-/// Conduction velocity from the first probe to each other one.
-fn conduction(job: &mut Job, fk: &FkOptions, p: &Prepared, first: &[f64]) {
-    let place = |probe: &usize| p.grid.centre(p.grid.place(*probe));
-    let Some((from, others)) = p.probes.split_first() else {
-        return;
-    };
-    let velocities: Vec<Option<f64>> = others
-        .iter()
-        .map(|to| {
-            let times = (first[*from], first[*to]);
-            crate::monodomain::conduction::conduction_velocity(
-                place(from),
-                times.0,
-                place(to),
-                times.1,
-            )
-        })
-        .collect();
-    if !velocities.is_empty() && fk.record.upstroke().is_some() {
-        job.report
-            .result("conduction_velocity_mm_per_ms", velocities);
-    }
-}
-
-/// `--dry-run`.
-fn plan(
-    job: &mut Job,
-    fk: &FkOptions,
-    fields: &[String],
-    prepared: Option<&Prepared>,
-) -> Result<()> {
-    let mut plan = Plan::default();
-    if let Some(p) = prepared {
-        let cells = p.grid.cells() as u64;
-        let active = match &p.tissue.active {
-            None => cells,
-            Some(active) => active.iter().filter(|a| **a).count() as u64,
-        };
-        let number = match fk.precision {
-            Precision::F32 => 4,
-            Precision::F64 => 8,
-        };
-        let shape: Vec<String> = p.grid.file_shape().iter().map(usize::to_string).collect();
-        plan.step("grid", shape.join(" x "));
-        plan.step("active cells", active);
-        plan.step("steps", fk.step_count().unwrap_or(0));
-        plan.step("ranks", job.comm.size());
-        plan.step("threads per rank", job.threads);
-        let ranks = job.comm.size() as u64;
-        // u twice, the gates, weights of pairs where D varies; some ghosts.
-        let uniform = matches!(
-            p.tissue.diffusivity,
-            crate::monodomain::grid::Diffusivity::Uniform([_, 0.0, 0.0, _, 0.0, _])
-        );
-        let weights = if uniform && p.tissue.active.is_none() {
-            0
-        } else {
-            9
-        };
-        let per_cell = number * (fields.len() as u64 + 1 + weights) * 5 / 4;
-        let shape = layered(&p.grid, p.grid.shape);
-        let on_root = shape.iter().product::<usize>() as u64 * (number + 8);
-        plan.memory_per_rank = (0..ranks)
-            .map(|r| (20 << 20) + active / ranks * per_cell + if r == 0 { on_root } else { 0 })
-            .collect();
-    }
-    let mut files = vec!["fk.h5", "fk.xdmf"];
-    if fk.bridge.is_some() {
-        files.extend(["activation.h5", "activation.xdmf"]);
-    }
-    plan.files = files
-        .into_iter()
-        .chain(["config.toml", "report.json"])
-        .map(|name| job.folder.join(name))
-        .collect::<Vec<PathBuf>>();
-    plan.refused = job
-        .check_output(Some(FK_CHECKPOINTS))
-        .err()
-        .map(|e| e.to_string());
-    job.print_plan(&plan)
+    job.report.result("time_ms", ms(step, fk.dt));
 }

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use crate::config::Case;
+use crate::config::{Case, without_mesh};
 use crate::error::{Error, Result};
 use crate::io;
 use crate::memory;
@@ -11,7 +11,8 @@ use crate::mesh::check::validate;
 use crate::mesh::formats;
 use crate::monodomain::grid::{Diffusivity, Grid, Tissue};
 use crate::monodomain::options::{
-    DatasetOptions, DiffusivityOptions, FkOptions, GridOptions, InitialOptions, Parameters,
+    BridgeOptions, DatasetOptions, DiffusivityOptions, FkOptions, GridOptions, InitialOptions,
+    Parameters,
 };
 use crate::monodomain::region::{Parts, Regions};
 use crate::monodomain::simulation::Values;
@@ -34,8 +35,8 @@ pub struct Prepared {
     pub electrodes: Vec<Vec3>,
     /// Initial values: field (0 is u), whole grid; rest where there are none.
     pub initial: Vec<(usize, Values)>,
-    /// The mesh that the grid was made from.
-    pub mesh: Option<TetMesh>,
+    /// The mesh at whose vertices activation times are sampled.
+    pub bridge: Option<TetMesh>,
     /// Files that were read.
     pub inputs: Vec<PathBuf>,
 }
@@ -90,7 +91,7 @@ pub fn prepare(case: &Case, fk: &FkOptions, gates: &[&str]) -> Result<Prepared> 
         tissue.diffusivity = scale(&tissue.diffusivity, &gamma);
     }
     let electrodes = fk.record.electrodes.iter().map(|e| point(e)).collect();
-    let initial = initial(fk, &grid, gates, &mut inputs)?;
+    let initial = initial(fk, &grid, tissue.active.as_deref(), gates, &mut inputs)?;
     Ok(Prepared {
         grid,
         tissue,
@@ -99,7 +100,7 @@ pub fn prepare(case: &Case, fk: &FkOptions, gates: &[&str]) -> Result<Prepared> 
         probes,
         electrodes,
         initial,
-        mesh,
+        bridge: bridge(case, fk, mesh)?,
         inputs,
     })
 }
@@ -122,6 +123,18 @@ fn refuse_beyond_memory(grid: &Grid, tensors: bool) -> Result<()> {
             "give a coarser spacing or a smaller box (is mesh.unit right?), or run on a larger machine",
         )),
         _ => Ok(()),
+    }
+}
+
+/// The mesh of `fk.bridge`, read before anything is computed; `voxelised` made the grid.
+fn bridge(case: &Case, fk: &FkOptions, voxelised: Option<TetMesh>) -> Result<Option<TetMesh>> {
+    match &fk.bridge {
+        None => Ok(None),
+        Some(BridgeOptions { mesh: Some(path) }) => formats::read(path, None).map(Some),
+        Some(BridgeOptions { mesh: None }) => match voxelised {
+            None => Err(without_mesh(&case.origins)),
+            mesh => Ok(mesh),
+        },
     }
 }
 
@@ -294,9 +307,12 @@ fn probe(grid: &Grid, active: Option<&[bool]>, number: usize, given: &[f64]) -> 
     Ok(cell)
 }
 
+/// Initial values; cells that are NaN in a file stay at rest, as those outside the tissue are in a
+/// result.
 fn initial(
     fk: &FkOptions,
     grid: &Grid,
+    active: Option<&[bool]>,
     gates: &[&str],
     inputs: &mut Vec<PathBuf>,
 ) -> Result<Vec<(usize, Values)>> {
@@ -335,6 +351,16 @@ fn initial(
                             format!("cell {:?} is infinite", grid.place(cell)),
                             "give finite values (NaN: at rest)",
                         ));
+                    }
+                    let takes_part = |cell: usize| active.is_none_or(|a| a[cell]);
+                    let missing = values.iter().enumerate();
+                    let missing = missing.filter(|(cell, v)| v.is_nan() && takes_part(*cell));
+                    match missing.count() {
+                        0 => {}
+                        n => tracing::warn!(
+                            "{}: {dataset} is NaN in {n} cells of the tissue, which begin at rest",
+                            file.display()
+                        ),
                     }
                     Ok((field, Values::F64(values)))
                 })

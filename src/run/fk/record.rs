@@ -167,14 +167,40 @@ impl Recorders {
         step: u64,
         tissue: Option<&Tissue>,
     ) -> Result<()> {
-        // The last interval of a run is recorded however short it is.
-        let due =
-            |every: Option<u64>| every.is_some_and(|n| step.is_multiple_of(n) || step == self.end);
+        self.take(comm, simulation, step, tissue, |every| {
+            step.is_multiple_of(every)
+        })
+    }
+
+    /// Takes the samples at the end of a run that [`sample`](Self::sample) does not: its last
+    /// interval is recorded however short it is. Collective.
+    pub fn sample_end(
+        &mut self,
+        comm: &dyn Communicator,
+        simulation: &dyn Simulation,
+        step: u64,
+        tissue: Option<&Tissue>,
+    ) -> Result<()> {
+        self.take(comm, simulation, step, tissue, |every| {
+            !step.is_multiple_of(every)
+        })
+    }
+
+    /// Takes samples after `step` steps with the recorders whose interval is `wanted`.
+    fn take(
+        &mut self,
+        comm: &dyn Communicator,
+        simulation: &dyn Simulation,
+        step: u64,
+        tissue: Option<&Tissue>,
+        wanted: impl Fn(u64) -> bool,
+    ) -> Result<()> {
+        let due = |every: Option<u64>| every.is_some_and(&wanted);
         let frames = due(self.intervals.frames);
         let (ecg, tip) = (due(self.intervals.ecg), due(self.intervals.tip));
         let time = step as f64 * self.dt;
         let probes = due(self.intervals.probes).then(|| simulation.probe(comm, &self.probes));
-        let wanted = |field: usize| {
+        let needed = |field: usize| {
             let name = &self.fields[field];
             let in_frames = frames && self.options.frames.contains(name);
             let for_tip = tip && field <= 1;
@@ -182,7 +208,7 @@ impl Recorders {
         };
         let values: Vec<Option<Values>> = (0..self.fields.len())
             .map(|field| {
-                wanted(field)
+                needed(field)
                     .then(|| simulation.gather(comm, field))
                     .flatten()
             })

@@ -7,19 +7,24 @@
 use std::time::Instant;
 
 use super::build;
+use super::divergence::{Trouble, look};
 use super::prepare::{Prepared, prepare};
+use super::protocol_file::{Points, ProtocolFile};
+use super::state;
 use super::stop::Stop;
 use crate::comm::{Communicator, agree, broadcast_json, broadcast_slice};
 use crate::error::{Error, Result};
 use crate::io::ResultFile;
 use crate::monodomain::activation::{UpstrokeArrays, UpstrokeOptions, Upstrokes};
 use crate::monodomain::conduction::{ActionPotential, RestitutionPoint, restitution_point};
+use crate::monodomain::grid::Grid;
 use crate::monodomain::options::{
     FkOptions, RestitutionOptions, StimulusKind, StimulusOptions, Timing,
 };
 use crate::monodomain::simulation::{Simulation, Values};
 use crate::monodomain::single_cell::{self, Pacing, Repolarisation};
 use crate::run::job::Job;
+use crate::run::output::FK_PROTOCOL;
 use crate::run::plan::Plan;
 use crate::run::signals::StopRequests;
 use crate::tensor::Vec3;
@@ -38,8 +43,9 @@ pub fn run(job: &mut Job, fk: &FkOptions, options: &RestitutionOptions) -> Resul
         return plan(job, options, axes);
     }
     let requests = agree(comm, StopRequests::listen(job.case.run.max_minutes))?;
-    let output = job.open_output(None)?;
+    let output = job.open_output(Some(FK_PROTOCOL))?;
     let begun = Instant::now();
+    let mut file = None;
     let (points, inputs) = if axes == 0 {
         output.begin(comm, job.case.to_toml(), &[])?;
         let points = (comm.rank() == 0).then(|| on_a_cell(&fk, options));
@@ -51,20 +57,38 @@ pub fn run(job: &mut Job, fk: &FkOptions, options: &RestitutionOptions) -> Resul
             _ => Ok(None),
         };
         let prepared = agree(comm, prepared)?;
-        let simulation = build(job, &fk, prepared.as_ref())?;
-        let inputs = prepared.as_ref().map_or(vec![], |p| p.inputs.clone());
+        let prepared = prepared.as_ref();
+        let simulation = build(job, &fk, prepared)?;
+        let inputs = prepared.map_or(vec![], |p| p.inputs.clone());
+        let kept = prepared.map(|p| {
+            Ok(ProtocolFile {
+                path: output.path(FK_PROTOCOL),
+                fingerprint: state::fingerprint(&job.case, &p.inputs)?,
+            })
+        });
+        file = agree(comm, kept.transpose())?;
+        let points = match &file {
+            Some(file) if job.resume => file.load().map(Some),
+            file => Ok(file.as_ref().map(|_| Points::new())),
+        };
+        let points: Points = broadcast_json(comm, 0, agree(comm, points)?)?;
         output.begin(comm, job.case.to_toml(), &inputs)?;
         let stop = Stop {
             requests,
             report: &job.report,
         };
-        let protocol = Protocol {
+        let mut protocol = Protocol {
             comm,
             simulation: &*simulation,
-            prepared: prepared.as_ref(),
+            fresh: &|| build(job, &fk, prepared),
+            grid: broadcast_json(comm, 0, prepared.map(|p| p.grid.clone()))?,
+            prepared,
             fields: 1 + reference.gates().len(),
             fk: &fk,
             stop: &stop,
+            file: file.as_ref(),
+            intervals: options.s2.values(),
+            points,
         };
         (protocol.run(options)?, inputs)
     };
@@ -74,6 +98,7 @@ pub fn run(job: &mut Job, fk: &FkOptions, options: &RestitutionOptions) -> Resul
     let written = if comm.rank() == 0 {
         log(&points, fk.record.probes.len());
         write(&output.path("fk.h5"), &points, &provenance)
+            .and_then(|()| file.as_ref().map_or(Ok(()), ProtocolFile::remove))
     } else {
         Ok(())
     };
@@ -110,6 +135,7 @@ fn with_stimulus(fk: &FkOptions, options: &RestitutionOptions) -> FkOptions {
         .collect();
     fk.record.apd_level = fk.record.apd_level.or(Some(0.9));
     fk.record.activations = 0;
+    fk.bridge = None;
     fk
 }
 
@@ -132,14 +158,22 @@ fn on_a_cell(fk: &FkOptions, options: &RestitutionOptions) -> Result<Vec<Restitu
         amplitude: options.amplitude,
         beats: options.s1_count as usize,
     };
-    let points = single_cell::restitution(
+    let curve = single_cell::restitution(
         &fk.parameters.of(&fk.model)?,
         fk.integrator,
         fk.dt,
+        fk.largest_u,
         &s1,
         &options.s2.values(),
         Repolarisation::Fraction(level(fk)),
     )?;
+    if curve.s1.peak < threshold(fk) {
+        return Err(unanswered(format!(
+            "S1 makes no action potential: u reaches {:.3}, less than {}",
+            curve.s1.peak,
+            threshold(fk)
+        )));
+    }
     // A stimulus that is not answered leaves a small peak with a duration of its own.
     let point = |p: single_cell::RestitutionPoint| {
         let answered = p.peak >= threshold(fk);
@@ -150,18 +184,43 @@ fn on_a_cell(fk: &FkOptions, options: &RestitutionOptions) -> Result<Vec<Restitu
             velocity: None,
         }
     };
-    Ok(points.into_iter().map(point).collect())
+    Ok(curve.points.into_iter().map(point).collect())
+}
+
+/// The error that S1 is in vain.
+fn unanswered(problem: String) -> Error {
+    Error::bad_data(
+        "fk.restitution",
+        problem,
+        "give a larger amplitude, a longer duration or a larger region",
+    )
 }
 
 /// The protocol on a grid.
 struct Protocol<'a> {
     comm: &'a dyn Communicator,
     simulation: &'a dyn Simulation,
+    /// Makes another one, at rest.
+    fresh: &'a dyn Fn() -> Result<Box<dyn Simulation>>,
+    grid: Grid,
     prepared: Option<&'a Prepared>,
     /// u and the gates.
     fields: usize,
     fk: &'a FkOptions,
     stop: &'a Stop<'a>,
+    /// Where the points are kept, on rank 0.
+    file: Option<&'a ProtocolFile>,
+    intervals: Vec<f64>,
+    /// Those that are done.
+    points: Points,
+}
+
+/// A stretch of time after a stimulus, and the state at its begin on rank 0.
+struct Stretch {
+    /// "S1 number 3".
+    of: String,
+    first: u64,
+    begin: Vec<Option<Values>>,
 }
 
 /// State of the tissue, on rank 0.
@@ -179,49 +238,42 @@ struct Seen {
 
 impl Protocol<'_> {
     /// A point per interval, in the order given. Collective.
-    fn run(&self, options: &RestitutionOptions) -> Result<Vec<RestitutionPoint>> {
+    fn run(&mut self, options: &RestitutionOptions) -> Result<Vec<RestitutionPoint>> {
         let comm = self.comm;
         let probes = self.prepared.map(|p| p.probes.clone());
         let probes: Vec<usize> = broadcast_json(comm, 0, probes)?;
-        let places = self.prepared.map(|p| {
-            let place = |cell: &usize| p.grid.centre(p.grid.place(*cell));
-            p.probes.iter().map(place).collect()
-        });
-        let places: Vec<Vec3> = broadcast_json(comm, 0, places)?;
+        let place = |cell: &usize| self.grid.centre(self.grid.place(*cell));
+        let places: Vec<Vec3> = probes.iter().map(place).collect();
 
-        for _ in 1..options.s1_count {
-            self.advance(0, self.steps(options.s1_period))?;
+        let s1 = |number: u64| format!("S1 number {number}");
+        for number in 1..options.s1_count {
+            self.advance(s1(number), 0, self.steps(options.s1_period))?;
         }
         self.forget_upstrokes()?;
         let begin = self.state();
-        self.settle()?;
+        let last = s1(options.s1_count);
+        self.settle(&last)?;
         let s1 = self.seen(&probes);
         if s1[0].upstrokes == 0 {
-            return agree(
-                comm,
-                Err(Error::bad_data(
-                    "fk.restitution",
-                    format!(
-                        "the wave of S1 does not reach the first probe, {:?} mm",
-                        places[0]
-                    ),
-                    "give a larger amplitude, a longer duration or a larger region",
-                )),
+            let problem = format!(
+                "the wave of S1 does not reach the first probe, {:?} mm",
+                places[0]
             );
+            return agree(comm, Err(unanswered(problem)));
         }
         self.restore(&begin)?;
 
-        let intervals = options.s2.values();
+        let intervals = self.intervals.clone();
         let mut order: Vec<usize> = (0..intervals.len()).collect();
         order.sort_by(|&a, &b| intervals[a].total_cmp(&intervals[b]));
-        let mut points = vec![None; intervals.len()];
+        order.retain(|i| !self.points.contains_key(i));
         let mut done = 0;
         for i in order {
             let until = self.steps(intervals[i]);
-            self.advance(done, until - done)?;
+            self.advance(last.clone(), done, until - done)?;
             done = until;
             let before = self.state();
-            self.settle()?;
+            self.settle(&format!("the S2 after {} ms", intervals[i]))?;
             let after = until as f64 * self.fk.dt;
             let seen = self.seen(&probes);
             let s2 = |probe: usize| {
@@ -234,30 +286,39 @@ impl Protocol<'_> {
             };
             let [near, far] = [places[0], places.get(1).copied().unwrap_or(places[0])];
             let point = restitution_point(intervals[i], s1[0].last, [s2(0), s2(1)], [near, far]);
-            points[i] = Some(point);
+            self.points.insert(i, point);
+            self.save()?;
             self.restore(&before)?;
         }
-        Ok(points.into_iter().flatten().collect())
+        Ok(self.points.values().copied().collect())
     }
 
     fn steps(&self, time: f64) -> u64 {
         ((time / self.fk.dt).round() as u64).max(1)
     }
 
-    /// Advances by `steps` steps, `first` of them after the last stimulus. Collective.
-    fn advance(&self, first: u64, steps: u64) -> Result<()> {
+    /// Keeps the points so far. Collective.
+    fn save(&self) -> Result<()> {
+        let saved = self.file.map_or(Ok(()), |file| file.save(&self.points));
+        agree(self.comm, saved)
+    }
+
+    /// Advances by `steps` steps, `first` of them after the stimulus `of`. Collective.
+    fn advance(&self, of: String, first: u64, steps: u64) -> Result<()> {
+        let stretch = self.stretch(of, first);
         let (mut step, end) = (first, first + steps);
         while step < end {
             let stride = self.steps(LOOK_EVERY).min(end - step);
             self.simulation.advance(self.comm, step, stride);
             step += stride;
-            self.look()?;
+            self.look(&stretch, step - stride, step)?;
         }
         Ok(())
     }
 
-    /// Gives a stimulus and advances until the tissue is at rest again. Collective.
-    fn settle(&self) -> Result<()> {
+    /// Gives the stimulus `of` and advances until the tissue is at rest again. Collective.
+    fn settle(&self, of: &str) -> Result<()> {
+        let stretch = self.stretch(of.to_owned(), 0);
         // Below this, every action potential has ended.
         let rest = 0.5 * (1.0 - level(self.fk)) * threshold(self.fk);
         let (mut step, stride) = (0, self.steps(LOOK_EVERY));
@@ -270,7 +331,7 @@ impl Protocol<'_> {
         loop {
             self.simulation.advance(self.comm, step, stride);
             step += stride;
-            let largest = self.look()?;
+            let largest = self.look(&stretch, step - stride, step)?;
             let over = step >= stimulus.unwrap_or(0) && largest < rest;
             if over || step as f64 * self.fk.dt > LONGEST {
                 return Ok(());
@@ -278,27 +339,60 @@ impl Protocol<'_> {
         }
     }
 
-    /// Largest |u|, unless the run has diverged or is to stop. Collective.
-    fn look(&self) -> Result<f64> {
-        self.stop.heed(self.comm)?;
-        let (largest, cell) = self.simulation.largest(self.comm);
-        if largest <= self.fk.largest_u {
-            return Ok(largest);
+    fn stretch(&self, of: String, first: u64) -> Stretch {
+        Stretch {
+            of,
+            first,
+            begin: self.state_of_fields(),
         }
+    }
+
+    /// Largest |u| after step `step`, unless the run has diverged or is to stop. Collective.
+    fn look(&self, stretch: &Stretch, good: u64, step: u64) -> Result<f64> {
+        if let Some(by) = self.stop.asked(self.comm) {
+            self.save()?;
+            let (done, all) = (self.points.len(), self.intervals.len());
+            let what_was_kept = format!("{done} of {all} intervals are kept");
+            return agree(self.comm, Err(Error::Interrupted { by, what_was_kept }));
+        }
+        look(self.comm, self.simulation, self.fk.largest_u, good, step)
+            .or_else(|trouble| self.diverged(stretch, trouble))
+    }
+
+    /// The error of the first step with trouble, sought from the begin of the stretch. Collective.
+    fn diverged(&self, stretch: &Stretch, trouble: Trouble) -> Result<f64> {
+        let first = || {
+            let simulation = (self.fresh)()?;
+            for (field, values) in stretch.begin.iter().enumerate() {
+                simulation.scatter(self.comm, field, values.as_ref());
+            }
+            let go_on = || self.stop.asked(self.comm).is_none();
+            let (from, limit) = (stretch.first, self.fk.largest_u);
+            Ok::<_, Error>(trouble.first(self.comm, &*simulation, from, limit, go_on))
+        };
+        let trouble = first().ok().flatten().unwrap_or(trouble);
         agree(
             self.comm,
             Err(Error::Diverged {
-                problem: format!("|u| = {largest:.3e} at cell {cell} in an S1-S2 protocol"),
+                problem: format!(
+                    "after {}, counted from its stimulus: {}",
+                    stretch.of,
+                    trouble.describe(&self.grid, self.fk.dt)
+                ),
                 remedy: "take a smaller fk.dt or a smaller fk.restitution.amplitude".into(),
             }),
         )
     }
 
+    fn state_of_fields(&self) -> Vec<Option<Values>> {
+        (0..self.fields)
+            .map(|field| self.simulation.gather(self.comm, field))
+            .collect()
+    }
+
     fn state(&self) -> State {
         State {
-            fields: (0..self.fields)
-                .map(|field| self.simulation.gather(self.comm, field))
-                .collect(),
+            fields: self.state_of_fields(),
             upstrokes: self.simulation.upstrokes(self.comm),
         }
     }
@@ -400,6 +494,9 @@ fn plan(job: &mut Job, options: &RestitutionOptions, axes: usize) -> Result<()> 
     plan.files = ["fk.h5", "config.toml", "report.json"]
         .map(|name| job.folder.join(name))
         .to_vec();
-    plan.refused = job.check_output(None).err().map(|e| e.to_string());
+    plan.refused = job
+        .check_output(Some(FK_PROTOCOL))
+        .err()
+        .map(|e| e.to_string());
     job.print_plan(&plan)
 }

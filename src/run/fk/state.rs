@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use super::divergence::ms;
 use super::record::Recorders;
 use crate::comm::{Communicator, agree, broadcast_json};
 use crate::config::Case;
@@ -10,6 +11,7 @@ use crate::io::{Checkpoint, CheckpointWriter, Fingerprint, Segments};
 use crate::monodomain::activation::UpstrokeArrays;
 use crate::monodomain::simulation::{Simulation, Values};
 use crate::sha256;
+use crate::simd::SimdLevel;
 
 /// All that a resumed run must have in common with the first.
 pub fn fingerprint(case: &Case, inputs: &[PathBuf]) -> Result<Fingerprint> {
@@ -57,6 +59,7 @@ pub fn save(
         let fingerprint = to.fingerprint.clone();
         let mut file = CheckpointWriter::begin(&to.folder, step, time, segments, fingerprint)?;
         file.json("tracker", &kept)?;
+        file.json("simd", &SimdLevel::detect().name())?;
         Ok((file, to.keep))
     });
     let mut file = agree(comm, begun.transpose())?;
@@ -100,6 +103,53 @@ pub struct Resumed {
     pub step: u64,
     pub segments: Segments,
     pub kept: Option<super::record::Kept>,
+}
+
+impl Resumed {
+    /// A run that begins.
+    pub fn nowhere() -> Self {
+        Self {
+            step: 0,
+            segments: Segments::default(),
+            kept: None,
+        }
+    }
+}
+
+/// Refuses a checkpoint that lies behind the end of the run, `end` steps of `dt` ms.
+pub fn before_end(checkpoint: &Checkpoint, case: &Case, end: u64, dt: f64) -> Result<()> {
+    if checkpoint.step() <= end {
+        return Ok(());
+    }
+    let key = if case.origins.given("fk.steps") {
+        "fk.steps"
+    } else {
+        "fk.duration"
+    };
+    let (reached, asked) = (ms(checkpoint.step(), dt), ms(end, dt));
+    Err(case.origins.error(
+        key,
+        format!(
+            "the checkpoint {} is at {reached} ms, later than {key} ends the run, {asked} ms",
+            checkpoint.path().display()
+        ),
+        format!("set fk.duration to {reached} ms or more, or start again with --overwrite"),
+    ))
+}
+
+/// Warns where the rest of the run is computed at another SIMD level, with other last bits.
+fn compare_simd(checkpoint: &Checkpoint) -> Result<()> {
+    if !checkpoint.has("simd") {
+        return Ok(());
+    }
+    let (then, now): (String, _) = (checkpoint.json("simd")?, SimdLevel::detect().name());
+    if then != now {
+        tracing::warn!(
+            "run.simd: the checkpoint was computed with {then}, this run goes on with {now}: last \
+             bits may differ from those of a run that was never stopped"
+        );
+    }
+    Ok(())
 }
 
 /// Brings a simulation into the state of a checkpoint, given on rank 0. Collective.
@@ -148,7 +198,10 @@ pub fn restore(
         0,
         (comm.rank() == 0).then(|| checkpoint.map_or(0, Checkpoint::step)),
     )?;
-    let kept = checkpoint.map(|file| file.json("tracker"));
+    let kept = checkpoint.map(|file| {
+        compare_simd(file)?;
+        file.json("tracker")
+    });
     Ok(Resumed {
         step,
         segments: checkpoint.map_or_else(Segments::default, |file| file.segments().clone()),

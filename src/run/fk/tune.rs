@@ -41,27 +41,32 @@ const USUAL: f64 = 0.1;
 /// The wave is started by u = 1 for so long, ms.
 const CLAMP: f64 = 2.0;
 
-/// Runs the search. Collective.
-pub fn run(job: &mut Job, fk: &FkOptions, options: &TuneOptions) -> Result<()> {
+/// Runs the search. The answer is printed; files are written only where a folder is asked for, so
+/// that the folder of the case's results stays free for the run that follows. Collective.
+pub fn run(job: &mut Job, fk: &FkOptions, options: &TuneOptions, to_folder: bool) -> Result<()> {
     let comm = job.comm;
     let model = agree(comm, fk.parameters.of(&fk.model))?;
     if job.dry_run {
         let mut plan = Plan::default();
         plan.step("search of D for mm/ms", options.speed);
         plan.step("ranks that work", 1);
-        plan.files = vec![
-            job.folder.join("config.toml"),
-            job.folder.join("report.json"),
-        ];
-        plan.refused = job.check_output(None).err().map(|e| e.to_string());
+        if to_folder {
+            plan.files = vec![
+                job.folder.join("config.toml"),
+                job.folder.join("report.json"),
+            ];
+            plan.refused = job.check_output(None).err().map(|e| e.to_string());
+        }
         return job.print_plan(&plan);
     }
     let stop = Stop {
         requests: agree(comm, StopRequests::listen(job.case.run.max_minutes))?,
         report: &job.report,
     };
-    let output = job.open_output(None)?;
-    output.begin(comm, job.case.to_toml(), &[])?;
+    let output = to_folder.then(|| job.open_output(None)).transpose()?;
+    if let Some(output) = &output {
+        output.begin(comm, job.case.to_toml(), &[])?;
+    }
     let begun = Instant::now();
     let tuned = (comm.rank() == 0)
         .then(|| search(fk, options, &model, &job.case.origins, &stop))
@@ -87,7 +92,9 @@ pub fn run(job: &mut Job, fk: &FkOptions, options: &TuneOptions) -> Result<()> {
         job.report.count_once("evaluations", tried.len() as u64);
         job.report.result("evaluations", tried);
     }
-    job.finish(&output)?;
+    if let Some(output) = &output {
+        job.finish(output)?;
+    }
     print_on_root(comm, &text)
 }
 
