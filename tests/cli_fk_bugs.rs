@@ -404,3 +404,15 @@ fn the_ready_scar_records_durations() {
     assert!(apd.iter().all(|t| t.is_nan() || (240.0..270.0).contains(t)));
     assert!(names(&folder.path().join("out")).contains(&"fk.xdmf".into()));
 }
+
+/// Was: an aborted allocation of 40 GB, also for a dry run.
+#[test]
+fn a_grid_beyond_memory_is_refused() {
+    let folder = folder();
+    let huge = ["fk.grid.shape=[2000000,2000000]"];
+    for flags in [&["--dry-run"][..], &[]] {
+        run(folder.path(), 1, &arguments("out", flags, &huge))
+            .fails(65, &["fk.grid", "4.000e12 cells", "GB", "coarser spacing"]);
+    }
+    assert!(!folder.path().join("out").exists());
+}
