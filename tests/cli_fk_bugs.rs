@@ -264,6 +264,7 @@ fn what_does_nothing_or_not_what_it_says_is_told() {
         "fk.restitution={s1_period=400,s1_count=2,s2=[300],amplitude=0.4,duration=1,region=\"all\"}",
         "fk.stimulus=[]",
         "fk.grid.shape=[]",
+        "fk.record.probes=[]",
         "fk.record.tip=false",
     ];
     let words = [
