@@ -16,7 +16,6 @@ use super::stencil::{Given, Row, Stencil};
 use super::tile::{Applied, Edges, Tile, mirror_row};
 use crate::ionic::Kinetics;
 use crate::real::Float;
-use crate::simd::prefetch;
 
 /// Steps that a tile advances at once.
 #[derive(Debug, Clone)]
@@ -163,9 +162,6 @@ fn wave<S: Kernels, T: Float, K: Kinetics<T, G>, const G: usize>(
         for (number, level) in levels.iter().enumerate() {
             let layer = front - number as isize * reach;
             if layer >= level.layers.0 && layer < level.layers.1 {
-                if number == 0 {
-                    arrays.prefetch_layer(level, layer + 1);
-                }
                 arrays.step_layer::<S, K>(kinetics, level, layer);
             }
         }
@@ -200,37 +196,6 @@ struct Arrays<'a, T, const G: usize> {
 }
 
 impl<T: Float, const G: usize> Arrays<'_, T, G> {
-    /// Asks for the arrays of a layer to be in the cache soon. Whole rows come by themselves; the
-    /// short ones of masked tissue do not.
-    #[inline(always)]
-    fn prefetch_layer(&self, level: &Level<T>, layer: isize) {
-        const LINE: usize = 64;
-        let Spans::Layers { first, spans, .. } = self.spans else {
-            return;
-        };
-        let number = (layer + self.layout.ghost[0] as isize) as usize;
-        let Some(&end) = first.get(number + 1) else {
-            return;
-        };
-        for span in &spans[first[number] as usize..end as usize] {
-            let Some((row, columns)) = span.within(level.rows, level.columns) else {
-                continue;
-            };
-            let row = Row::new(self.layout, self.edges, [layer, row]);
-            for at in row.cells(columns).step_by(LINE / size_of::<T>()) {
-                for u in &self.u {
-                    prefetch(u, at);
-                }
-                for gate in &self.gates {
-                    prefetch(gate, at);
-                }
-                if let (Stencil::Pairs(pairs), false) = (self.stencil, span.alike.even) {
-                    pairs.prefetch(at);
-                }
-            }
-        }
-    }
-
     /// One step of one layer.
     #[inline(always)]
     fn step_layer<S: Kernels, K: Kinetics<T, G>>(

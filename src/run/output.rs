@@ -23,7 +23,7 @@ pub struct Output {
 }
 
 /// All that commands leave in their folders, apart from `config.toml`; a star stands for a number.
-const RESULTS: [&str; 14] = [
+const RESULTS: [&str; 16] = [
     "report.json",
     "eikonal.h5",
     "eikonal.xdmf",
@@ -35,6 +35,8 @@ const RESULTS: [&str; 14] = [
     CHECKPOINT,
     "fk.h5",
     "fk.xdmf",
+    "activation.h5",
+    "activation.xdmf",
     FK_CHECKPOINTS,
     FK_SEGMENTS,
     FK_PROTOCOL,

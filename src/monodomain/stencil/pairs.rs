@@ -19,7 +19,6 @@ use super::{Diffuse, beside};
 use crate::monodomain::kernel;
 use crate::monodomain::layout::{Aligned, LANES, Layout};
 use crate::real::{Arithmetic, Float};
-use crate::simd::prefetch;
 
 /// Weights k of the pairs (cell, cell + offset) of a tile, stored at the cell.
 #[derive(Debug)]
@@ -165,14 +164,6 @@ impl<T: Float> Pairs<T> {
         self.offsets.len() == self.faces && self.weights.iter().enumerate().all(same)
     }
 
-    /// Asks for the weights of the pairs ahead of a cell to be in the cache soon.
-    #[inline(always)]
-    pub fn prefetch(&self, at: usize) {
-        for weights in &self.weights {
-            prefetch(weights, at);
-        }
-    }
-
     /// Whether D has no cross terms, and along how many axes it acts.
     pub fn straight(&self) -> Option<usize> {
         (self.offsets.len() == self.faces).then_some(self.faces)
@@ -268,9 +259,9 @@ impl<T: Float, const P: usize, const N: usize> Diffuse<T, N> for Even<T, P> {
     #[inline(always)]
     fn sources<'a>(&'a self, u: &'a [T], cells: &Range<usize>) -> [&'a [T]; N] {
         let mut sources = [&u[..0]; N];
-        for p in 0..P {
-            sources[2 * p] = beside(u, cells, self.offsets[p]);
-            sources[2 * p + 1] = beside(u, cells, -self.offsets[p]);
+        for (p, &offset) in self.offsets.iter().enumerate() {
+            sources[2 * p] = beside(u, cells, offset);
+            sources[2 * p + 1] = beside(u, cells, -offset);
         }
         sources
     }
@@ -278,8 +269,8 @@ impl<T: Float, const P: usize, const N: usize> Diffuse<T, N> for Even<T, P> {
     #[inline(always)]
     fn at<A: Arithmetic>(&self, u: T, values: [T; N]) -> T {
         let mut sum = T::from_f64(0.0);
-        for p in 0..P {
-            let (k, beside) = (self.weights[p], [values[2 * p], values[2 * p + 1]]);
+        for (p, &k) in self.weights.iter().enumerate() {
+            let beside = [values[2 * p], values[2 * p + 1]];
             sum = sum + pair::<A, T>(u, beside, [k, k]);
         }
         sum
