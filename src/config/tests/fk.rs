@@ -179,7 +179,11 @@ fn numbers_lists_and_tables_take_the_place_of_one_another() {
         edges,
         crate::monodomain::options::Boundaries::Same(Boundary::Periodic)
     );
-    assert!(fk(&[("fk.bridge", "{}")]).bridge.unwrap().mesh.is_none());
+    let bridge = fk(&[
+        ("fk.record.activation_threshold", "0.5"),
+        ("fk.bridge", "{ mesh = \"/m.vtu\" }"),
+    ]);
+    assert_eq!(bridge.bridge.unwrap().mesh, Some("/m.vtu".into()));
     assert_eq!(
         fk(&[("fk.stencil", "cardiax")]).stencil,
         StencilKind::Cardiax
