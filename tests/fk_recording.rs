@@ -154,7 +154,10 @@ fn what_is_recorded_is_read() {
     assert_eq!(v.shape(), [375, 5, 7]);
     assert_eq!(v.chunk().unwrap(), [1, 5, 7]);
     use hdf5::filters::Filter;
-    assert_eq!(v.filters(), [Filter::Shuffle, Filter::Deflate(3)]);
+    assert_eq!(
+        v.filters(),
+        [Filter::Shuffle, Filter::Deflate(3), Filter::Fletcher32]
+    );
     let expected: Vec<u32> = (0..steps)
         .step_by(4)
         .flat_map(|step| frame(&layout, step, 1))
