@@ -58,8 +58,9 @@ const MASKED: [[usize; 3]; 8] = [
 /// Masked tissue in 2D.
 const MASKED_LAYERS: usize = 64;
 /// Tiles of the box around a masked tissue per thread, of which many are outside the tissue or on
-/// its edge.
-const MASKED_PER_WORKER: usize = 8;
+/// its edge: a few threads take work from one another, many ranks need more to be balanced.
+const MASKED_PER_WORKER: [usize; 2] = [8, 24];
+const FEW_WORKERS: usize = 8;
 
 impl Division {
     /// Cells of a tile for `workers` threads in all. Full rows where they fit: columns are
@@ -72,7 +73,8 @@ impl Division {
             let parts = |most: &[usize; 3]| -> usize {
                 (0..3).map(|a| shape[a].div_ceil(most[a])).product()
             };
-            let enough = |most: &&[usize; 3]| parts(most) >= MASKED_PER_WORKER * workers;
+            let each = MASKED_PER_WORKER[usize::from(workers > FEW_WORKERS)];
+            let enough = |most: &&[usize; 3]| parts(most) >= each * workers;
             let most = MASKED.iter().find(enough).unwrap_or(&MASKED[7]);
             return std::array::from_fn(|a| equal(shape[a], most[a]));
         }
