@@ -6,7 +6,7 @@ use super::engine::Pace;
 use super::grid::{Grid, Tissue};
 use super::layout::{Aligned, Layout, layered};
 use super::options::{StencilKind, StimulusKind};
-use super::spans::Spans;
+use super::spans::{Masked, Spans};
 use super::stencil::Stencil;
 use super::stencil::cardiax::{self, Cardiax};
 use super::stencil::pairs::Pairs;
@@ -144,11 +144,7 @@ pub fn tiles<T: Float, const G: usize>(
         };
         let spans = match plain {
             true => Spans::Whole,
-            false => Spans::new(
-                &layout,
-                |cell| window.region(cell),
-                |at| matches!(&stencil, Stencil::Pairs(pairs) if pairs.is_even(at)),
-            ),
+            false => Spans::Masked(Masked::new(&layout, |cell| window.region(cell), &stencil)),
         };
         let whole = |value: f64| Aligned::new(layout.len, T::from_f64(value));
         let applied = stimuli.iter().enumerate().filter_map(|(i, stimulus)| {

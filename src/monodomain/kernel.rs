@@ -5,7 +5,9 @@
 
 use std::ops::Range;
 
-use super::stencil::{Diffuse, length};
+use super::layout::LANES;
+use super::spans::Blocks;
+use super::stencil::{Diffuse, DiffuseBlock, length};
 use crate::ionic::Kinetics;
 use crate::real::{Arithmetic, Float};
 
@@ -56,6 +58,80 @@ pub fn react<A, T, K, D, const W: usize, const G: usize, const N: usize>(
             gates[k][block] = gate[k];
         }
     }
+}
+
+/// The same of blocks anywhere in the arrays.
+#[inline(always)]
+pub fn react_blocks<A, T, K, D, const W: usize, const G: usize>(
+    kinetics: K,
+    diffuse: &D,
+    blocks: Blocks,
+    u: &[T],
+    new: &mut [T],
+    gates: &mut [&mut [T]; G],
+) where
+    A: Arithmetic,
+    T: Float,
+    K: Kinetics<T, G>,
+    D: DiffuseBlock<T>,
+{
+    let end = blocks.end();
+    let whole = u.len() >= end && new.len() >= end && gates.iter().all(|gate| gate.len() >= end);
+    assert!(whole && diffuse.covers(blocks.len(), end) && diffuse.reach() <= blocks.margin());
+    let zero = T::from_f64(0.0);
+    for (number, block) in blocks.into_iter().enumerate() {
+        for first in (0..LANES).step_by(W) {
+            let at = block + first;
+            // SAFETY: a block, and the values within `margin` of it, lie within `end`, hence within
+            // all arrays.
+            let (u, diffusion, mut gate) = unsafe {
+                let here = load::<T, W>(u, at);
+                let diffusion = diffuse.block::<A, W>(u, (number, first), at, &here);
+                let mut gate = [[zero; W]; G];
+                for k in 0..G {
+                    gate[k] = load(gates[k], at);
+                }
+                (here, diffusion, gate)
+            };
+            let mut next = [zero; W];
+            for i in 0..W {
+                let (du, after) = kinetics.step::<A>(u[i], cell(&gate, i));
+                next[i] = u[i] + (diffusion[i] + du);
+                for k in 0..G {
+                    gate[k][i] = after[k];
+                }
+            }
+            // SAFETY: as above.
+            unsafe {
+                store(new, at, next);
+                for k in 0..G {
+                    store(gates[k], at, gate[k]);
+                }
+            }
+        }
+    }
+}
+
+/// The `W` values from a position.
+///
+/// # Safety
+/// They lie within `values`.
+#[inline(always)]
+pub unsafe fn load<T: Copy, const W: usize>(values: &[T], at: usize) -> [T; W] {
+    debug_assert!(at + W <= values.len());
+    // SAFETY: said above; an array is aligned as its elements.
+    unsafe { *values.as_ptr().add(at).cast() }
+}
+
+/// Writes `W` values from a position on.
+///
+/// # Safety
+/// They lie within `values`.
+#[inline(always)]
+unsafe fn store<T: Copy, const W: usize>(values: &mut [T], at: usize, block: [T; W]) {
+    debug_assert!(at + W <= values.len());
+    // SAFETY: as for `load`.
+    unsafe { *values.as_mut_ptr().add(at).cast() = block }
 }
 
 /// Δt ∇·(D∇u) of the `cells` of a row, as for [`react`]; `add`ed to `out` or instead of it.

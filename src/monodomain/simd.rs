@@ -8,7 +8,8 @@ use std::ops::Range;
 use super::activation::Upstrokes;
 use super::kernel;
 use super::layout::{LANES, Layout};
-use super::stencil::{Diffuse, Row, Stencil};
+use super::spans::Blocks;
+use super::stencil::{Diffuse, DiffuseBlock, Row, Stencil};
 use super::sweep::{Block, advance};
 use super::tile::Tile;
 use crate::ionic::Kinetics;
@@ -40,6 +41,16 @@ pub trait Kernels {
     fn react<T: Float, K: Kinetics<T, G>, D: Diffuse<T, N>, const G: usize, const N: usize>(
         kinetics: &K,
         pieces: impl Iterator<Item = (D, Range<usize>)>,
+        u: &[T],
+        new: &mut [T],
+        gates: &mut [&mut [T]; G],
+    );
+
+    /// [`kernel::react_blocks`].
+    fn react_blocks<T: Float, K: Kinetics<T, G>, D: DiffuseBlock<T>, const G: usize>(
+        kinetics: &K,
+        diffuse: &D,
+        blocks: Blocks,
         u: &[T],
         new: &mut [T],
         gates: &mut [&mut [T]; G],
@@ -122,6 +133,47 @@ macro_rules! level {
                 #[allow(unused_unsafe)]
                 unsafe {
                     compiled(kinetics, pieces, u, new, gates);
+                }
+            }
+
+            #[inline(always)]
+            fn react_blocks<T: Float, K: Kinetics<T, G>, D: DiffuseBlock<T>, const G: usize>(
+                kinetics: &K,
+                diffuse: &D,
+                blocks: Blocks,
+                u: &[T],
+                new: &mut [T],
+                gates: &mut [&mut [T]; G],
+            ) {
+                $(#[target_feature(enable = $features)])?
+                #[inline(never)]
+                fn compiled<T: Float, K: Kinetics<T, G>, D: DiffuseBlock<T>, const G: usize>(
+                    kinetics: &K,
+                    diffuse: &D,
+                    blocks: Blocks,
+                    u: &[T],
+                    new: &mut [T],
+                    gates: &mut [&mut [T]; G],
+                ) {
+                    let kinetics = *kinetics;
+                    if G < 2 {
+                        kernel::react_blocks::<$arithmetic, T, K, D, LANES, G>(
+                            kinetics, diffuse, blocks, u, new, gates,
+                        );
+                    } else if size_of::<T>() == 4 {
+                        kernel::react_blocks::<$arithmetic, T, K, D, $short, G>(
+                            kinetics, diffuse, blocks, u, new, gates,
+                        );
+                    } else {
+                        kernel::react_blocks::<$arithmetic, T, K, D, $long, G>(
+                            kinetics, diffuse, blocks, u, new, gates,
+                        );
+                    }
+                }
+                // SAFETY: as above.
+                #[allow(unused_unsafe)]
+                unsafe {
+                    compiled(kinetics, diffuse, blocks, u, new, gates);
                 }
             }
 

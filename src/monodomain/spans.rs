@@ -1,6 +1,50 @@
 //! Which cells of a tile are computed, and which of them alike.
 
+use std::ops::Range;
+
 use super::layout::{LANES, Layout};
+use super::stencil::Stencil;
+use super::stencil::pairs::Present;
+use crate::real::Float;
+
+/// Which columns of each row are computed, ghosts included.
+#[derive(Debug)]
+pub enum Spans {
+    /// All, with the first parameter set.
+    Whole,
+    Masked(Masked),
+}
+
+/// Blocks of [`LANES`] cells that hold tissue. One by one: the rows of a masked tissue are so short
+/// that loops over them would cost more than the cells.
+#[derive(Debug, Default)]
+pub struct Masked {
+    /// Number of the lowest layer, and the first group of each; owned ones count from 0.
+    lowest: isize,
+    first: Vec<usize>,
+    groups: Vec<Group>,
+    /// Row and first column of each block.
+    pub places: Vec<[i32; 2]>,
+    /// Position of each block, and how far beyond the owned cells of its layer it lies; ascending
+    /// within a group.
+    at: Vec<u32>,
+    beyond: Vec<u16>,
+    /// Least distance of a block from the ends of the arrays.
+    margin: usize,
+    /// Length of the arrays.
+    end: usize,
+    /// Pairs of neighbours within the tissue, of each block, where all have one weight.
+    pub present: Vec<Present>,
+    /// Parameter set of each cell, where there are several.
+    pub region: Vec<u8>,
+}
+
+/// Blocks of a layer that are alike.
+#[derive(Debug)]
+pub struct Group {
+    pub alike: Alike,
+    blocks: Range<usize>,
+}
 
 /// What whole blocks of cells have in common.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -11,61 +55,68 @@ pub struct Alike {
     pub region: Option<u8>,
 }
 
-/// A block of [`LANES`] cells of a row. One by one: the rows of a masked tissue are so short that
-/// loops of unequal length over them would cost more than the cells.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Span {
-    row: i32,
-    low: i32,
-    pub alike: Alike,
+/// Positions of blocks in the arrays of a tile. Only [`Masked`] makes them, so a block and `margin`
+/// values on either side of it lie within arrays of the length `end`.
+#[derive(Debug, Clone, Copy)]
+pub struct Blocks<'a> {
+    at: &'a [u32],
+    margin: usize,
+    end: usize,
 }
 
-impl Span {
-    /// Its row and columns, if it is one of these rows and columns (whole blocks).
-    #[inline(always)]
-    pub fn within(
-        &self,
-        rows: (isize, isize),
-        columns: (isize, isize),
-    ) -> Option<(isize, (isize, isize))> {
-        let (row, low) = (self.row as isize, self.low as isize);
-        let inside = row >= rows.0 && row < rows.1 && low >= columns.0 && low < columns.1;
-        inside.then_some((row, (low, low + LANES as isize)))
+impl Blocks<'_> {
+    pub fn len(&self) -> usize {
+        self.at.len()
+    }
+
+    pub fn margin(&self) -> usize {
+        self.margin
+    }
+
+    pub fn end(&self) -> usize {
+        self.end
     }
 }
 
-/// Which columns of each row are computed, ghosts included.
-#[derive(Debug)]
-pub enum Spans {
-    /// All, with the first parameter set.
-    Whole,
-    /// By layer; in a layer those that are alike one after the other.
-    Layers {
-        first: Vec<u32>,
-        spans: Vec<Span>,
-        /// Parameter set of each cell, where there are several.
-        region: Vec<u8>,
-    },
+impl<'a> IntoIterator for Blocks<'a> {
+    type Item = usize;
+    type IntoIter = std::iter::Map<std::slice::Iter<'a, u32>, fn(&u32) -> usize>;
+
+    #[inline(always)]
+    fn into_iter(self) -> Self::IntoIter {
+        self.at.iter().map(|at| *at as usize)
+    }
 }
 
-impl Spans {
-    /// From what each cell is: `None` inactive, else its parameter set; and from whether the block
-    /// that begins at a position is even.
-    pub fn new(
+impl Masked {
+    /// From what each cell is: `None` inactive, else its parameter set.
+    pub fn new<T: Float>(
         layout: &Layout,
         of: impl Fn([isize; 3]) -> Option<u8>,
-        even: impl Fn(usize) -> bool,
+        stencil: &Stencil<T>,
     ) -> Self {
+        let pairs = match stencil {
+            Stencil::Pairs(pairs) => Some(pairs),
+            _ => None,
+        };
+        let even = |at: usize| pairs.is_some_and(|pairs| pairs.is_even(at));
+        // The outermost ghosts are only read.
         let range = |a: usize| {
-            let ghost = layout.ghost[a] as isize;
+            let ghost = layout.ghost[a].saturating_sub(1) as isize;
             -ghost..layout.size[a] as isize + ghost
         };
-        let (mut first, mut spans) = (vec![0], Vec::<Span>::new());
-        let mut region = vec![0; layout.len];
+        let mut masked = Masked {
+            lowest: range(0).start,
+            first: vec![0],
+            region: vec![0; layout.len],
+            end: layout.len,
+            margin: layout.len,
+            ..Masked::default()
+        };
         let mut several = false;
         let (low, high) = layout.whole_blocks(range(2).start, range(2).end);
         for layer in range(0) {
-            let begun = spans.len();
+            let mut blocks = Vec::new();
             for row in range(1) {
                 for block in (low..high).step_by(LANES) {
                     let mut found = None;
@@ -73,33 +124,83 @@ impl Spans {
                     for column in block..block + LANES as isize {
                         let inside = range(2).contains(&column);
                         if let Some(r) = of([layer, row, column]).filter(|_| inside) {
-                            region[layout.index([layer, row, column])] = r;
+                            masked.region[layout.index([layer, row, column])] = r;
                             mixed |= found.is_some_and(|f| f != r);
                             found = Some(r);
                             several |= r != 0;
                         }
                     }
                     let Some(found) = found else { continue };
-                    spans.push(Span {
-                        row: row as i32,
-                        low: block as i32,
-                        alike: Alike {
-                            even: even(layout.index([layer, row, block])),
-                            region: (!mixed).then_some(found),
-                        },
-                    });
+                    let alike = Alike {
+                        even: even(layout.index([layer, row, block])),
+                        region: (!mixed).then_some(found),
+                    };
+                    let columns = beyond(block, block + LANES as isize, layout.size[2]);
+                    let rows = beyond(row, row + 1, layout.size[1]);
+                    blocks.push((alike, rows.max(columns), [row as i32, block as i32]));
                 }
             }
-            spans[begun..].sort_by_key(|span| span.alike);
-            first.push(spans.len() as u32);
+            blocks.sort_unstable();
+            for group in blocks.chunk_by(|a, b| a.0 == b.0) {
+                masked.push(layout, layer, group);
+            }
+            masked.first.push(masked.groups.len());
+        }
+        if let Some(pairs) = pairs.filter(|pairs| pairs.is_cut()) {
+            let at = masked.at.iter();
+            masked.present = at.map(|at| pairs.present(*at as usize)).collect();
         }
         if !several {
-            region = Vec::new();
+            masked.region = Vec::new();
         }
-        Spans::Layers {
-            first,
-            spans,
-            region,
+        masked
+    }
+
+    /// Adds blocks of a layer that are alike.
+    fn push(&mut self, layout: &Layout, layer: isize, group: &[(Alike, u16, [i32; 2])]) {
+        let begun = self.at.len();
+        for &(_, beyond, [row, low]) in group {
+            let at = layout.index([layer, row as isize, low as isize]);
+            self.margin = self.margin.min(at).min(layout.len - at - LANES);
+            self.at.push(at as u32);
+            self.beyond.push(beyond);
+            self.places.push([row, low]);
+        }
+        self.groups.push(Group {
+            alike: group[0].0,
+            blocks: begun..self.at.len(),
+        });
+    }
+
+    /// Groups of a layer.
+    #[inline(always)]
+    pub fn of_layer(&self, layer: isize) -> &[Group] {
+        let number = (layer - self.lowest) as usize;
+        &self.groups[self.first[number]..self.first[number + 1]]
+    }
+
+    /// Those blocks of a group with cells no further than `margin` from the owned ones of its layer.
+    #[inline(always)]
+    pub fn within(&self, group: &Group, margin: isize) -> Range<usize> {
+        let Range { start, end } = group.blocks;
+        let near = self.beyond[start..end].partition_point(|beyond| *beyond as isize <= margin);
+        start..start + near
+    }
+
+    /// Positions of blocks.
+    #[inline(always)]
+    pub fn blocks(&self, listed: Range<usize>) -> Blocks<'_> {
+        Blocks {
+            at: &self.at[listed],
+            margin: self.margin,
+            end: self.end,
         }
     }
+}
+
+/// How far the nearest cell of `low..high` lies beyond `0..size`.
+fn beyond(low: isize, high: isize, size: usize) -> u16 {
+    let before = 1 - high;
+    let behind = low + 1 - size as isize;
+    before.max(behind).clamp(0, u16::MAX as isize) as u16
 }

@@ -5,12 +5,15 @@
 //! of u alternate between levels; gates are local and stay in place. Ghosts are computed as far as
 //! later levels need them.
 
+use std::ops::Range;
+
 use super::activation::Upstrokes;
 use super::kernel::mean;
-use super::layout::Layout;
+use super::layout::{LANES, Layout};
 use super::options::StimulusKind;
 use super::simd::Kernels;
-use super::spans::Spans;
+use super::spans::{Alike, Masked, Spans};
+use super::stencil::pairs::Cut;
 use super::stencil::uniform::Solid;
 use super::stencil::{Given, Row, Stencil};
 use super::tile::{Applied, Edges, Tile, mirror_row};
@@ -119,8 +122,9 @@ fn wave<S: Kernels, T: Float, K: Kinetics<T, G>, const G: usize>(
     let begun = tile.now;
     let layout = &tile.layout;
     // What the levels after this one still need beyond the owned cells.
+    let margin = |number: usize| (count - 1 - number) as isize * reach;
     let extent = |axis: usize, number: usize| {
-        let margin = (count - 1 - number) as isize * reach;
+        let margin = margin(number);
         let ghosts = layout.ghost[axis] > 0;
         let [low, high] = tile.edges[axis].map(|edge| match edge {
             Some(beyond) => margin.min(beyond),
@@ -134,6 +138,7 @@ fn wave<S: Kernels, T: Float, K: Kinetics<T, G>, const G: usize>(
         let on = |(id, _): &&(usize, Applied<T>)| block.stimuli[step].contains(id);
         Level {
             from: (begun + number) % 2,
+            margin: margin(number),
             layers: extent(0, number),
             rows: extent(1, number),
             columns: layout.whole_blocks(low, high),
@@ -173,7 +178,9 @@ fn wave<S: Kernels, T: Float, K: Kinetics<T, G>, const G: usize>(
 struct Level<'a, T> {
     /// The copy of u that the step reads; it writes the other.
     from: usize,
-    /// First and end of what it computes.
+    /// How far beyond the owned cells it computes.
+    margin: isize,
+    /// First and end of what that is.
     layers: (isize, isize),
     rows: (isize, isize),
     columns: (isize, isize),
@@ -207,34 +214,19 @@ impl<T: Float, const G: usize> Arrays<'_, T, G> {
         match self.spans {
             Spans::Whole => {
                 let rows = (level.rows.0..level.rows.1).map(|row| (row, level.columns));
-                self.step::<S, K>(&kinetics[0], false, level.from, layer, rows);
+                self.step::<S, K>(&kinetics[0], level.from, layer, rows);
             }
-            Spans::Layers {
-                first,
-                spans,
-                region,
-            } => {
-                let number = (layer + self.layout.ghost[0] as isize) as usize;
-                let spans = &spans[first[number] as usize..first[number + 1] as usize];
-                for spans in spans.chunk_by(|a, b| a.alike == b.alike) {
-                    let alike = spans[0].alike;
-                    let parts = spans
-                        .iter()
-                        .filter_map(|span| span.within(level.rows, level.columns));
-                    match alike.region {
-                        Some(set) => {
-                            let kinetics = &kinetics[set as usize];
-                            self.step::<S, K>(kinetics, alike.even, level.from, layer, parts);
-                        }
-                        None => {
-                            for (row, columns) in parts {
-                                let row = Row::new(self.layout, self.edges, [layer, row]);
-                                self.step_mixed::<S, K>(
-                                    kinetics, region, level.from, &row, columns,
-                                );
-                            }
-                        }
-                    }
+            Spans::Masked(masked) => {
+                for group in masked.of_layer(layer) {
+                    let needed = masked.within(group, level.margin);
+                    self.step_masked::<S, K>(
+                        kinetics,
+                        masked,
+                        group.alike,
+                        level.from,
+                        layer,
+                        needed,
+                    );
                 }
             }
         }
@@ -243,6 +235,63 @@ impl<T: Float, const G: usize> Arrays<'_, T, G> {
             for row in level.rows.0..level.rows.1 {
                 self.finish_row::<S>(level, [layer, row]);
             }
+        }
+    }
+
+    /// One step of listed blocks of a layer.
+    fn step_masked<S: Kernels, K: Kinetics<T, G>>(
+        &mut self,
+        kinetics: &[K],
+        masked: &Masked,
+        alike: Alike,
+        from: usize,
+        layer: isize,
+        listed: Range<usize>,
+    ) {
+        let (layout, edges) = (self.layout, self.edges);
+        let parts = (masked.places[listed.clone()].iter()).map(|&[row, low]| {
+            let (row, low) = (row as isize, low as isize);
+            (
+                Row::new(layout, edges, [layer, row]),
+                (low, low + LANES as isize),
+            )
+        });
+        let Some(set) = alike.region else {
+            for (row, columns) in parts {
+                self.step_mixed::<S, K>(kinetics, &masked.region, from, &row, columns);
+            }
+            return;
+        };
+        let kinetics = &kinetics[set as usize];
+        let (old, new) = old_and_new(&mut self.u, from);
+        let gates = &mut self.gates;
+        let blocks = masked.blocks(listed.clone());
+        let present = masked.present.get(listed);
+        match self.stencil {
+            Stencil::Pairs(pairs) if alike.even && pairs.straight() == Some(2) => {
+                S::react_blocks(kinetics, &pairs.even::<2>(), blocks, old, new, gates);
+            }
+            Stencil::Pairs(pairs) if alike.even && pairs.straight() == Some(3) => {
+                S::react_blocks(kinetics, &pairs.even::<3>(), blocks, old, new, gates);
+            }
+            Stencil::Pairs(stencil) => match (stencil.straight(), present) {
+                (Some(2), Some(pairs)) => {
+                    let cut = Cut {
+                        even: stencil.even::<2>(),
+                        pairs,
+                    };
+                    S::react_blocks(kinetics, &cut, blocks, old, new, gates);
+                }
+                (Some(3), Some(pairs)) => {
+                    let cut = Cut {
+                        even: stencil.even::<3>(),
+                        pairs,
+                    };
+                    S::react_blocks(kinetics, &cut, blocks, old, new, gates);
+                }
+                _ => S::react_blocks(kinetics, stencil, blocks, old, new, gates),
+            },
+            _ => self.step_given::<S, K>(kinetics, from, parts),
         }
     }
 
@@ -280,13 +329,11 @@ impl<T: Float, const G: usize> Arrays<'_, T, G> {
         }
     }
 
-    /// u + Δt ∇·(D∇u) − Δt J_ion and the gates, of parts of a layer: rows and their columns. `even`:
-    /// as of [`Alike`](super::spans::Alike).
+    /// u + Δt ∇·(D∇u) − Δt J_ion and the gates, of parts of a layer: rows and their columns.
     #[inline(always)]
     fn step<S: Kernels, K: Kinetics<T, G>>(
         &mut self,
         kinetics: &K,
-        even: bool,
         from: usize,
         layer: isize,
         parts: impl Iterator<Item = (isize, (isize, isize))> + Clone,
@@ -313,18 +360,6 @@ impl<T: Float, const G: usize> Arrays<'_, T, G> {
                     }
                 }
             }
-            (Stencil::Pairs(pairs), Some(2)) if even => {
-                let parts = parts
-                    .map(cells)
-                    .map(|(_, cells)| (pairs.even::<2>(), cells));
-                S::react::<T, K, _, G, 4>(kinetics, parts, old, new, gates);
-            }
-            (Stencil::Pairs(pairs), Some(3)) if even => {
-                let parts = parts
-                    .map(cells)
-                    .map(|(_, cells)| (pairs.even::<3>(), cells));
-                S::react::<T, K, _, G, 6>(kinetics, parts, old, new, gates);
-            }
             (Stencil::Pairs(pairs), Some(2)) => {
                 let parts = parts.map(cells).map(|(_, cells)| (pairs.first(2), cells));
                 S::react::<T, K, _, G, 8>(kinetics, parts, old, new, gates);
@@ -333,24 +368,31 @@ impl<T: Float, const G: usize> Arrays<'_, T, G> {
                 let parts = parts.map(cells).map(|(_, cells)| (pairs.first(3), cells));
                 S::react::<T, K, _, G, 12>(kinetics, parts, old, new, gates);
             }
-            _ => {
-                // As many at once as the buffer holds: rows, or blocks of a masked tissue.
-                let mut parts = parts;
-                while let Some((_, (low, high))) = parts.clone().next() {
-                    let count = self.diffusion.len() / (high - low) as usize;
-                    let some = parts.clone().take(count);
-                    S::diffuse(self.stencil, layout, old, some.clone(), self.diffusion);
-                    let mut rest: &[T] = self.diffusion;
-                    let given = some.map(|part| {
-                        let (_, cells) = cells(part);
-                        let (here, after) = rest.split_at(cells.len());
-                        rest = after;
-                        (Given(here), cells)
-                    });
-                    S::react(kinetics, given, old, new, gates);
-                    parts.nth(count - 1);
-                }
-            }
+            _ => self.step_given::<S, K>(kinetics, from, parts),
+        }
+    }
+
+    /// The same with Δt ∇·(D∇u) through a buffer: as many parts at once as it holds.
+    fn step_given<S: Kernels, K: Kinetics<T, G>>(
+        &mut self,
+        kinetics: &K,
+        from: usize,
+        mut parts: impl Iterator<Item = (Row, (isize, isize))> + Clone,
+    ) {
+        let (old, new) = old_and_new(&mut self.u, from);
+        while let Some((_, (low, high))) = parts.clone().next() {
+            let count = self.diffusion.len() / (high - low) as usize;
+            let some = parts.clone().take(count);
+            S::diffuse(self.stencil, self.layout, old, some.clone(), self.diffusion);
+            let mut rest: &[T] = self.diffusion;
+            let given = some.map(|(row, columns)| {
+                let cells = row.cells(columns);
+                let (here, after) = rest.split_at(cells.len());
+                rest = after;
+                (Given(here), cells)
+            });
+            S::react(kinetics, given, old, new, &mut self.gates);
+            parts.nth(count - 1);
         }
     }
 

@@ -76,6 +76,29 @@ pub trait Diffuse<T: Float, const N: usize> {
     fn at<A: Arithmetic>(&self, u: T, values: [T; N]) -> T;
 }
 
+/// Δt ∇·(D∇u) of listed blocks of cells anywhere in the arrays of a tile.
+pub trait DiffuseBlock<T: Float> {
+    /// How far from a cell it reads.
+    fn reach(&self) -> usize;
+
+    /// Whether it can be had of `blocks` blocks in arrays of `cells` cells.
+    fn covers(&self, blocks: usize, cells: usize) -> bool;
+
+    /// Of the `W` cells from `at`, whose u is `here`: of which block of the list, and from which of
+    /// its cells on, says `of`.
+    ///
+    /// # Safety
+    /// It [`covers`](Self::covers) the list, and the positions from `at - reach` to `at + W + reach`
+    /// lie within `u`.
+    unsafe fn block<A: Arithmetic, const W: usize>(
+        &self,
+        u: &[T],
+        of: (usize, usize),
+        at: usize,
+        here: &[T; W],
+    ) -> [T; W];
+}
+
 /// Computed before.
 pub struct Given<'a, T>(pub &'a [T]);
 

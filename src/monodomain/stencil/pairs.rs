@@ -15,8 +15,8 @@
 
 use std::ops::Range;
 
-use super::{Diffuse, beside};
-use crate::monodomain::kernel;
+use super::{Diffuse, DiffuseBlock, beside};
+use crate::monodomain::kernel::{self, load};
 use crate::monodomain::layout::{Aligned, LANES, Layout};
 use crate::real::{Arithmetic, Float};
 
@@ -30,6 +30,9 @@ pub struct Pairs<T> {
     /// Weights across faces inside the best conductor of the tile.
     even: Vec<T>,
 }
+
+/// Of each axis, the cells of a block that have a pair ahead, and those that have one behind, as bits.
+pub type Present = [[u32; 2]; 3];
 
 /// D of the cells in a window, and which of them are active; what the weights are made from.
 pub trait Medium {
@@ -164,6 +167,27 @@ impl<T: Float> Pairs<T> {
         self.offsets.len() == self.faces && self.weights.iter().enumerate().all(same)
     }
 
+    /// Whether all weights across a face are those of [`Even`] or 0, and there are no others.
+    pub fn is_cut(&self) -> bool {
+        let zero = T::from_f64(0.0);
+        let two = |(k, even): (&Aligned<T>, &T)| k.iter().all(|k| *k == *even || *k == zero);
+        self.offsets.len() == self.faces && self.weights.iter().zip(&self.even).all(two)
+    }
+
+    /// Which pairs of the [`LANES`] cells from position `at` have a weight.
+    pub fn present(&self, at: usize) -> Present {
+        let zero = T::from_f64(0.0);
+        let bits = |k: &[T], from: usize| {
+            let k = &k[from..from + LANES];
+            (0..LANES).fold(0, |bits, i| bits | u32::from(k[i] != zero) << i)
+        };
+        let mut present = Present::default();
+        for (p, (offset, k)) in self.offsets.iter().zip(&self.weights).enumerate() {
+            present[p] = [bits(k, at), bits(k, at.wrapping_add_signed(-offset))];
+        }
+        present
+    }
+
     /// Whether D has no cross terms, and along how many axes it acts.
     pub fn straight(&self) -> Option<usize> {
         (self.offsets.len() == self.faces).then_some(self.faces)
@@ -277,6 +301,90 @@ impl<T: Float, const P: usize, const N: usize> Diffuse<T, N> for Even<T, P> {
     }
 }
 
+impl<T: Float, const P: usize> DiffuseBlock<T> for Even<T, P> {
+    fn reach(&self) -> usize {
+        furthest(&self.offsets)
+    }
+
+    fn covers(&self, _: usize, _: usize) -> bool {
+        true
+    }
+
+    #[inline(always)]
+    unsafe fn block<A: Arithmetic, const W: usize>(
+        &self,
+        u: &[T],
+        _: (usize, usize),
+        at: usize,
+        here: &[T; W],
+    ) -> [T; W] {
+        let mut sum = [T::from_f64(0.0); W];
+        for (&offset, &k) in self.offsets.iter().zip(&self.weights) {
+            // SAFETY: as the caller says.
+            let (ahead, behind) = unsafe {
+                (
+                    load::<T, W>(u, at.wrapping_add_signed(offset)),
+                    load::<T, W>(u, at.wrapping_add_signed(-offset)),
+                )
+            };
+            for i in 0..W {
+                sum[i] = sum[i] + pair::<A, T>(here[i], [ahead[i], behind[i]], [k, k]);
+            }
+        }
+        sum
+    }
+}
+
+/// Pairs across faces, `P` axes, of one weight for each axis or none. To the last bit the same.
+pub struct Cut<'a, T, const P: usize> {
+    pub even: Even<T, P>,
+    /// Of each block.
+    pub pairs: &'a [Present],
+}
+
+impl<T: Float, const P: usize> DiffuseBlock<T> for Cut<'_, T, P> {
+    fn reach(&self) -> usize {
+        self.even.reach()
+    }
+
+    fn covers(&self, blocks: usize, _: usize) -> bool {
+        self.pairs.len() >= blocks
+    }
+
+    #[inline(always)]
+    unsafe fn block<A: Arithmetic, const W: usize>(
+        &self,
+        u: &[T],
+        (number, first): (usize, usize),
+        at: usize,
+        here: &[T; W],
+    ) -> [T; W] {
+        // SAFETY: as the caller says.
+        let present = unsafe { self.pairs.get_unchecked(number) };
+        let zero = T::from_f64(0.0);
+        let mut sum = [zero; W];
+        for p in 0..P {
+            let (offset, k) = (self.even.offsets[p], self.even.weights[p]);
+            // SAFETY: as the caller says.
+            let (ahead, behind) = unsafe {
+                (
+                    load::<T, W>(u, at.wrapping_add_signed(offset)),
+                    load::<T, W>(u, at.wrapping_add_signed(-offset)),
+                )
+            };
+            let [bits_ahead, bits_behind] = present[p];
+            let (bits_ahead, bits_behind) = (bits_ahead >> first, bits_behind >> first);
+            for i in 0..W {
+                let k_ahead = if bits_ahead & (1 << i) != 0 { k } else { zero };
+                let k_behind = if bits_behind & (1 << i) != 0 { k } else { zero };
+                let beside = [ahead[i], behind[i]];
+                sum[i] = sum[i] + pair::<A, T>(here[i], beside, [k_ahead, k_behind]);
+            }
+        }
+        sum
+    }
+}
+
 /// Some of the pairs.
 pub struct Few<'a, T> {
     offsets: &'a [isize],
@@ -302,11 +410,54 @@ impl<T: Float, const N: usize> Diffuse<T, N> for Few<'_, T> {
     fn at<A: Arithmetic>(&self, u: T, values: [T; N]) -> T {
         let mut sum = T::from_f64(0.0);
         for p in 0..N / 4 {
-            let [ahead, k_ahead, behind, k_behind] = [0, 1, 2, 3].map(|i| values[4 * p + i]);
-            sum = sum + pair::<A, T>(u, [ahead, behind], [k_ahead, k_behind]);
+            let beside = [values[4 * p], values[4 * p + 2]];
+            let k = [values[4 * p + 1], values[4 * p + 3]];
+            sum = sum + pair::<A, T>(u, beside, k);
         }
         sum
     }
+}
+
+impl<T: Float> DiffuseBlock<T> for Pairs<T> {
+    fn reach(&self) -> usize {
+        furthest(&self.offsets)
+    }
+
+    fn covers(&self, _: usize, cells: usize) -> bool {
+        self.weights.iter().all(|k| k.len() >= cells)
+    }
+
+    #[inline(always)]
+    unsafe fn block<A: Arithmetic, const W: usize>(
+        &self,
+        u: &[T],
+        _: (usize, usize),
+        at: usize,
+        here: &[T; W],
+    ) -> [T; W] {
+        let mut sum = [T::from_f64(0.0); W];
+        for (&offset, k) in self.offsets.iter().zip(&self.weights) {
+            let before = at.wrapping_add_signed(-offset);
+            // SAFETY: as the caller says.
+            let (ahead, behind, k_ahead, k_behind) = unsafe {
+                (
+                    load::<T, W>(u, at.wrapping_add_signed(offset)),
+                    load::<T, W>(u, before),
+                    load::<T, W>(k, at),
+                    load::<T, W>(k, before),
+                )
+            };
+            for i in 0..W {
+                let k = [k_ahead[i], k_behind[i]];
+                sum[i] = sum[i] + pair::<A, T>(here[i], [ahead[i], behind[i]], k);
+            }
+        }
+        sum
+    }
+}
+
+fn furthest(offsets: &[isize]) -> usize {
+    offsets.iter().map(|o| o.unsigned_abs()).max().unwrap_or(0)
 }
 
 /// k₁ (u₁ − u) + k₂ (u₂ − u): pairs are summed one by one, so that no sum waits for the one before.
