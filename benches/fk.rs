@@ -42,6 +42,8 @@ enum Kind {
     Tensor,
     /// A thick shell, about a fifth of its box.
     Shell,
+    /// The same with a tensor that differs from cell to cell.
+    TensorShell,
 }
 
 fn main() {
@@ -187,6 +189,10 @@ fn cases(level: SimdLevel) -> Vec<Case> {
             ..base("shell in 256³, f32, per active", [256; 3])
         },
         Case {
+            tissue: Kind::TensorShell,
+            ..base("tensor shell in 256³, per active", [256; 3])
+        },
+        Case {
             tissue: Kind::Shell,
             ..base("shell in 64³, f32, per active", [64; 3])
         },
@@ -214,7 +220,7 @@ impl Case {
         // Varies by a few per cent, below the limit of stability.
         let d = |cell: usize| 0.1 - 0.01 * (cell % 7) as f64 / 7.0;
         Tissue {
-            active: (self.tissue == Kind::Shell).then(|| {
+            active: matches!(self.tissue, Kind::Shell | Kind::TensorShell).then(|| {
                 let inside = |cell: usize| {
                     let place = grid.place(cell);
                     let r: f64 = (0..3)
@@ -227,7 +233,7 @@ impl Case {
             diffusivity: match self.tissue {
                 Kind::Uniform | Kind::Shell => Diffusivity::Uniform([0.1, 0.0, 0.0, 0.1, 0.0, 0.1]),
                 Kind::Isotropic => Diffusivity::Isotropic(cells.map(d).collect()),
-                Kind::Tensor => Diffusivity::Tensor(
+                Kind::Tensor | Kind::TensorShell => Diffusivity::Tensor(
                     cells
                         .map(|c| [d(c), 0.02, 0.01, 0.05, 0.01, 0.05])
                         .collect(),

@@ -45,13 +45,15 @@ const FEWEST_LAYERS: usize = 8;
 /// Fewest columns of a tile of a cable.
 const CABLE_COLUMNS: usize = 64;
 /// Masked tissue in 3D: from tiles with few ghosts to those that many ranks can share.
-const MASKED: [[usize; 3]; 8] = [
+const MASKED: [[usize; 3]; 10] = [
+    [256, 256, 512],
+    [128, 128, 512],
+    [128, 64, 512],
     [64, 64, 512],
     [32, 64, 512],
     [32, 32, 512],
     [32, 32, 128],
     [16, 32, 128],
-    [16, 16, 128],
     [16, 16, 64],
     [16, 16, 32],
 ];
@@ -59,7 +61,7 @@ const MASKED: [[usize; 3]; 8] = [
 const MASKED_LAYERS: usize = 64;
 /// Tiles of the box around a masked tissue per thread, of which many are outside the tissue or on
 /// its edge: a few threads take work from one another, many ranks need more to be balanced.
-const MASKED_PER_WORKER: [usize; 2] = [8, 24];
+const MASKED_PER_WORKER: [usize; 2] = [4, 24];
 const FEW_WORKERS: usize = 8;
 
 impl Division {
@@ -73,9 +75,12 @@ impl Division {
             let parts = |most: &[usize; 3]| -> usize {
                 (0..3).map(|a| shape[a].div_ceil(most[a])).product()
             };
-            let each = MASKED_PER_WORKER[usize::from(workers > FEW_WORKERS)];
+            let each = match workers {
+                1 => 1,
+                _ => MASKED_PER_WORKER[usize::from(workers > FEW_WORKERS)],
+            };
             let enough = |most: &&[usize; 3]| parts(most) >= each * workers;
-            let most = MASKED.iter().find(enough).unwrap_or(&MASKED[7]);
+            let most = MASKED.iter().find(enough).unwrap_or(&MASKED[9]);
             return std::array::from_fn(|a| equal(shape[a], most[a]));
         }
         if rows > 1 {

@@ -1,4 +1,4 @@
-//! Which cells of a tile are computed, and which of them alike.
+//! Which cells of a tile are computed.
 
 use std::ops::Range;
 
@@ -9,16 +9,16 @@ use crate::real::Float;
 
 /// Which columns of each row are computed, ghosts included.
 #[derive(Debug)]
-pub enum Spans {
+pub enum Spans<T> {
     /// All, with the first parameter set.
     Whole,
-    Masked(Masked),
+    Masked(Masked<T>),
 }
 
 /// Blocks of [`LANES`] cells that hold tissue. One by one: the rows of a masked tissue are so short
 /// that loops over them would cost more than the cells.
-#[derive(Debug, Default)]
-pub struct Masked {
+#[derive(Debug)]
+pub struct Masked<T> {
     /// Number of the lowest layer, and the first group of each; owned ones count from 0.
     lowest: isize,
     first: Vec<usize>,
@@ -33,26 +33,20 @@ pub struct Masked {
     margin: usize,
     /// Length of the arrays.
     end: usize,
-    /// Pairs of neighbours within the tissue, of each block, where all have one weight.
+    /// Pairs of neighbours within the tissue, of each block, where all have the weight of their axis.
     pub present: Vec<Present>,
+    /// Those weights.
+    pub weights: Vec<T>,
     /// Parameter set of each cell, where there are several.
     pub region: Vec<u8>,
 }
 
-/// Blocks of a layer that are alike.
+/// Blocks of a layer with one parameter set.
 #[derive(Debug)]
 pub struct Group {
-    pub alike: Alike,
+    /// `None`: several within each block.
+    pub set: Option<u8>,
     blocks: Range<usize>,
-}
-
-/// What whole blocks of cells have in common.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Alike {
-    /// All pairs of neighbours have the same weights: inside a tissue of one D.
-    pub even: bool,
-    /// Parameter set; `None`: several within the blocks.
-    pub region: Option<u8>,
 }
 
 /// Positions of blocks in the arrays of a tile. Only [`Masked`] makes them, so a block and `margin`
@@ -88,18 +82,13 @@ impl<'a> IntoIterator for Blocks<'a> {
     }
 }
 
-impl Masked {
+impl<T: Float> Masked<T> {
     /// From what each cell is: `None` inactive, else its parameter set.
-    pub fn new<T: Float>(
+    pub fn new(
         layout: &Layout,
         of: impl Fn([isize; 3]) -> Option<u8>,
         stencil: &Stencil<T>,
     ) -> Self {
-        let pairs = match stencil {
-            Stencil::Pairs(pairs) => Some(pairs),
-            _ => None,
-        };
-        let even = |at: usize| pairs.is_some_and(|pairs| pairs.is_even(at));
         // The outermost ghosts are only read.
         let range = |a: usize| {
             let ghost = layout.ghost[a].saturating_sub(1) as isize;
@@ -111,7 +100,12 @@ impl Masked {
             region: vec![0; layout.len],
             end: layout.len,
             margin: layout.len,
-            ..Masked::default()
+            groups: Vec::new(),
+            places: Vec::new(),
+            at: Vec::new(),
+            beyond: Vec::new(),
+            present: Vec::new(),
+            weights: Vec::new(),
         };
         let mut several = false;
         let (low, high) = layout.whole_blocks(range(2).start, range(2).end);
@@ -131,13 +125,10 @@ impl Masked {
                         }
                     }
                     let Some(found) = found else { continue };
-                    let alike = Alike {
-                        even: even(layout.index([layer, row, block])),
-                        region: (!mixed).then_some(found),
-                    };
+                    let set = (!mixed).then_some(found);
                     let columns = beyond(block, block + LANES as isize, layout.size[2]);
                     let rows = beyond(row, row + 1, layout.size[1]);
-                    blocks.push((alike, rows.max(columns), [row as i32, block as i32]));
+                    blocks.push((set, rows.max(columns), [row as i32, block as i32]));
                 }
             }
             blocks.sort_unstable();
@@ -146,9 +137,12 @@ impl Masked {
             }
             masked.first.push(masked.groups.len());
         }
-        if let Some(pairs) = pairs.filter(|pairs| pairs.is_cut()) {
+        if let Stencil::Pairs(pairs) = stencil
+            && let Some(weights) = pairs.of_one_medium()
+        {
             let at = masked.at.iter();
             masked.present = at.map(|at| pairs.present(*at as usize)).collect();
+            masked.weights = weights;
         }
         if !several {
             masked.region = Vec::new();
@@ -156,8 +150,8 @@ impl Masked {
         masked
     }
 
-    /// Adds blocks of a layer that are alike.
-    fn push(&mut self, layout: &Layout, layer: isize, group: &[(Alike, u16, [i32; 2])]) {
+    /// Adds blocks of a layer with one parameter set.
+    fn push(&mut self, layout: &Layout, layer: isize, group: &[(Option<u8>, u16, [i32; 2])]) {
         let begun = self.at.len();
         for &(_, beyond, [row, low]) in group {
             let at = layout.index([layer, row as isize, low as isize]);
@@ -167,7 +161,7 @@ impl Masked {
             self.places.push([row, low]);
         }
         self.groups.push(Group {
-            alike: group[0].0,
+            set: group[0].0,
             blocks: begun..self.at.len(),
         });
     }

@@ -12,8 +12,8 @@ use super::kernel::mean;
 use super::layout::{LANES, Layout};
 use super::options::StimulusKind;
 use super::simd::Kernels;
-use super::spans::{Alike, Masked, Spans};
-use super::stencil::pairs::Cut;
+use super::spans::{Masked, Spans};
+use super::stencil::pair_sums::Cut;
 use super::stencil::uniform::Solid;
 use super::stencil::{Given, Row, Stencil};
 use super::tile::{Applied, Edges, Tile, mirror_row};
@@ -195,7 +195,7 @@ struct Arrays<'a, T, const G: usize> {
     layout: &'a Layout,
     edges: &'a Edges,
     stencil: &'a Stencil<T>,
-    spans: &'a Spans,
+    spans: &'a Spans<T>,
     u: [&'a mut [T]; 2],
     gates: [&'a mut [T]; G],
     diffusion: &'a mut [T],
@@ -220,12 +220,7 @@ impl<T: Float, const G: usize> Arrays<'_, T, G> {
                 for group in masked.of_layer(layer) {
                     let needed = masked.within(group, level.margin);
                     self.step_masked::<S, K>(
-                        kinetics,
-                        masked,
-                        group.alike,
-                        level.from,
-                        layer,
-                        needed,
+                        kinetics, masked, group.set, level.from, layer, needed,
                     );
                 }
             }
@@ -242,8 +237,8 @@ impl<T: Float, const G: usize> Arrays<'_, T, G> {
     fn step_masked<S: Kernels, K: Kinetics<T, G>>(
         &mut self,
         kinetics: &[K],
-        masked: &Masked,
-        alike: Alike,
+        masked: &Masked<T>,
+        set: Option<u8>,
         from: usize,
         layer: isize,
         listed: Range<usize>,
@@ -256,7 +251,7 @@ impl<T: Float, const G: usize> Arrays<'_, T, G> {
                 (low, low + LANES as isize),
             )
         });
-        let Some(set) = alike.region else {
+        let Some(set) = set else {
             for (row, columns) in parts {
                 self.step_mixed::<S, K>(kinetics, &masked.region, from, &row, columns);
             }
@@ -267,30 +262,18 @@ impl<T: Float, const G: usize> Arrays<'_, T, G> {
         let gates = &mut self.gates;
         let blocks = masked.blocks(listed.clone());
         let present = masked.present.get(listed);
-        match self.stencil {
-            Stencil::Pairs(pairs) if alike.even && pairs.straight() == Some(2) => {
-                S::react_blocks(kinetics, &pairs.even::<2>(), blocks, old, new, gates);
+        match (self.stencil, present, &masked.weights[..]) {
+            (Stencil::Pairs(pairs), Some(present), weights @ [_, _]) => {
+                let cut = Cut::<T, 2>::new(pairs, weights, present);
+                S::react_blocks(kinetics, &cut, blocks, old, new, gates);
             }
-            Stencil::Pairs(pairs) if alike.even && pairs.straight() == Some(3) => {
-                S::react_blocks(kinetics, &pairs.even::<3>(), blocks, old, new, gates);
+            (Stencil::Pairs(pairs), Some(present), weights @ [_, _, _]) => {
+                let cut = Cut::<T, 3>::new(pairs, weights, present);
+                S::react_blocks(kinetics, &cut, blocks, old, new, gates);
             }
-            Stencil::Pairs(stencil) => match (stencil.straight(), present) {
-                (Some(2), Some(pairs)) => {
-                    let cut = Cut {
-                        even: stencil.even::<2>(),
-                        pairs,
-                    };
-                    S::react_blocks(kinetics, &cut, blocks, old, new, gates);
-                }
-                (Some(3), Some(pairs)) => {
-                    let cut = Cut {
-                        even: stencil.even::<3>(),
-                        pairs,
-                    };
-                    S::react_blocks(kinetics, &cut, blocks, old, new, gates);
-                }
-                _ => S::react_blocks(kinetics, stencil, blocks, old, new, gates),
-            },
+            (Stencil::Pairs(pairs), ..) => {
+                S::react_blocks(kinetics, pairs, blocks, old, new, gates);
+            }
             _ => self.step_given::<S, K>(kinetics, from, parts),
         }
     }
@@ -361,11 +344,11 @@ impl<T: Float, const G: usize> Arrays<'_, T, G> {
                 }
             }
             (Stencil::Pairs(pairs), Some(2)) => {
-                let parts = parts.map(cells).map(|(_, cells)| (pairs.first(2), cells));
+                let parts = parts.map(cells).map(|(_, cells)| (pairs.some(0..2), cells));
                 S::react::<T, K, _, G, 8>(kinetics, parts, old, new, gates);
             }
             (Stencil::Pairs(pairs), Some(3)) => {
-                let parts = parts.map(cells).map(|(_, cells)| (pairs.first(3), cells));
+                let parts = parts.map(cells).map(|(_, cells)| (pairs.some(0..3), cells));
                 S::react::<T, K, _, G, 12>(kinetics, parts, old, new, gates);
             }
             _ => self.step_given::<S, K>(kinetics, from, parts),

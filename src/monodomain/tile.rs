@@ -40,7 +40,7 @@ pub struct Tile<T, const G: usize> {
     pub layout: Layout,
     pub edges: Edges,
     pub stencil: Stencil<T>,
-    pub spans: Spans,
+    pub spans: Spans<T>,
     /// u now in `u[now]`, the step before in the other.
     pub u: [Aligned<T>; 2],
     pub now: usize,

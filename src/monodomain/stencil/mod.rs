@@ -4,9 +4,11 @@
 //! |---|---|
 //! | [`uniform`] | one D along the axes in a whole box: 2·axes neighbours, no weights to load |
 //! | [`pairs`] | D that varies or is oblique, masks: a weight for every pair of neighbours |
+//! | [`pair_sums`] | its sums over rows and listed blocks |
 //! | [`cardiax`] | the scheme of the seed program |
 
 pub mod cardiax;
+pub mod pair_sums;
 pub mod pairs;
 pub mod uniform;
 

@@ -13,22 +13,18 @@
 //!
 //! Symmetric weights conserve ∫u to rounding.
 
-use std::ops::Range;
+use rayon::prelude::*;
 
-use super::{Diffuse, DiffuseBlock, beside};
-use crate::monodomain::kernel::{self, load};
 use crate::monodomain::layout::{Aligned, LANES, Layout};
-use crate::real::{Arithmetic, Float};
+use crate::real::Float;
 
 /// Weights k of the pairs (cell, cell + offset) of a tile, stored at the cell.
 #[derive(Debug)]
 pub struct Pairs<T> {
-    offsets: Vec<isize>,
-    weights: Vec<Aligned<T>>,
+    pub(super) offsets: Vec<isize>,
+    pub(super) weights: Vec<Aligned<T>>,
     /// How many of them, the first, are across faces.
-    faces: usize,
-    /// Weights across faces inside the best conductor of the tile.
-    even: Vec<T>,
+    pub(super) faces: usize,
 }
 
 /// Of each axis, the cells of a block that have a pair ahead, and those that have one behind, as bits.
@@ -41,26 +37,123 @@ pub trait Medium {
     fn diffusivity(&self, cell: [isize; 3]) -> Option<[f64; 6]>;
 }
 
+impl<T: Float> Pairs<T> {
+    /// Weights of a tile. `axes` are those that the grid has; `oblique`: D has cross terms;
+    /// `spacing` along layers, rows, columns.
+    pub fn new(
+        layout: &Layout,
+        medium: &(impl Medium + Sync),
+        axes: &[usize],
+        oblique: bool,
+        spacing: [f64; 3],
+        dt: f64,
+    ) -> Self {
+        // Without `c[axis] += by` on a copy: rustc 1.95 shifts [0; 3] twice there in calls of calls.
+        let shifted = |c: [isize; 3], axis: usize, by: isize| -> [isize; 3] {
+            std::array::from_fn(|a| if a == axis { c[a] + by } else { c[a] })
+        };
+        let step = |[l, r, c]: [isize; 3]| {
+            l * layout.layer_stride as isize + r * layout.row_stride as isize + c
+        };
+        let (mut offsets, mut weights) = (Vec::new(), Vec::new());
+        for &a in axes {
+            offsets.push(step(shifted([0; 3], a, 1)));
+            weights.push(of_cells(layout, |c| {
+                let here = medium.diffusivity(c)?;
+                let next = medium.diffusivity(shifted(c, a, 1))?;
+                Some(dt * face(here, next, a, spacing[a]))
+            }));
+        }
+        for (i, &a) in axes.iter().enumerate().filter(|_| oblique) {
+            for &b in &axes[i + 1..] {
+                let spacing = [spacing[a], spacing[b]];
+                // The four cells with the lowest corner at c.
+                let around = |c: [isize; 3]| {
+                    let here = medium.diffusivity(c)?;
+                    let [near_a, near_b] = [shifted(c, a, 1), shifted(c, b, 1)];
+                    let [near_a, near_b, far] =
+                        [near_a, near_b, shifted(near_a, b, 1)].map(|c| medium.diffusivity(c));
+                    let cells = [here, near_a?, near_b?, far?];
+                    Some(dt * diagonal(&cells, [a, b], spacing))
+                };
+                offsets.push(step(shifted(shifted([0; 3], a, 1), b, 1)));
+                weights.push(of_cells(layout, around));
+                offsets.push(step(shifted(shifted([0; 3], a, 1), b, -1)));
+                weights.push(of_cells(layout, |c| Some(-around(shifted(c, b, -1))?)));
+            }
+        }
+        Self {
+            offsets,
+            weights,
+            faces: axes.len(),
+        }
+    }
+
+    /// Whether D has no cross terms, and along how many axes it acts.
+    pub fn straight(&self) -> Option<usize> {
+        (self.offsets.len() == self.faces).then_some(self.faces)
+    }
+
+    /// The weight across faces of each axis, where all cells have one D without cross terms: others
+    /// are 0.
+    pub fn of_one_medium(&self) -> Option<Vec<T>> {
+        let zero = T::from_f64(0.0);
+        let one = |k: &Aligned<T>| {
+            let weight = k.iter().copied().find(|k| *k != zero).unwrap_or(zero);
+            let all = k.iter().all(|k| *k == weight || *k == zero);
+            all.then_some(weight)
+        };
+        self.straight()?;
+        self.weights.iter().map(one).collect()
+    }
+
+    /// Which pairs of the [`LANES`] cells from position `at` have a weight.
+    pub fn present(&self, at: usize) -> Present {
+        let zero = T::from_f64(0.0);
+        let bits = |k: &[T], from: usize| {
+            let k = &k[from..from + LANES];
+            (0..LANES).fold(0, |bits, i| bits | u32::from(k[i] != zero) << i)
+        };
+        let mut present = Present::default();
+        for ((axis, offset), k) in present.iter_mut().zip(&self.offsets).zip(&self.weights) {
+            *axis = [bits(k, at), bits(k, at.wrapping_add_signed(-offset))];
+        }
+        present
+    }
+
+    /// Largest Δt Σ_faces D_face/Δx² over the cells: the diffusion's share in the limit of stability.
+    /// With cross terms in 3D it is more by an eighth: with all D_ab = D the symbol is
+    /// 6 D (1 − c)(2 + c), c = cos θ, largest at c = −½ with 13.5 D against 12 D of the faces.
+    pub fn largest_sum(&self, layout: &Layout) -> f64 {
+        let mut largest = 0.0_f64;
+        for start in layout.owned_rows() {
+            for i in start as isize..(start + layout.size[2]) as isize {
+                let pairs = self.offsets.iter().zip(&self.weights);
+                let sum: f64 = pairs
+                    .take(self.faces)
+                    .map(|(o, k)| k[i as usize].value() + k[(i - o) as usize].value())
+                    .sum();
+                largest = largest.max(sum);
+            }
+        }
+        let oblique = self.faces == 3 && self.offsets.len() > self.faces;
+        if oblique { 1.125 * largest } else { largest }
+    }
+}
+
 /// Harmonic mean of two.
 fn harmonic(a: f64, b: f64) -> f64 {
     2.0 * a * b / (a + b)
 }
 
 /// Weight of the pair across a face, without Δt.
-fn face(a: Option<[f64; 6]>, b: Option<[f64; 6]>, axis: usize, spacing: f64) -> f64 {
-    match (a, b) {
-        (Some(a), Some(b)) => harmonic(a[axis], b[axis]) / (spacing * spacing),
-        _ => 0.0,
-    }
+fn face(a: [f64; 6], b: [f64; 6], axis: usize, spacing: f64) -> f64 {
+    harmonic(a[axis], b[axis]) / (spacing * spacing)
 }
 
 /// Weight of the diagonal pair (u₀₀, u₁₁) of four cells, without Δt; that of (u₁₀, u₀₁) is its
 /// negative.
-fn diagonal(cells: [Option<[f64; 6]>; 4], [a, b]: [usize; 2], spacing: [f64; 2]) -> f64 {
-    let [Some(c0), Some(c1), Some(c2), Some(c3)] = cells else {
-        return 0.0;
-    };
-    let cells = [c0, c1, c2, c3];
+fn diagonal(cells: &[[f64; 6]; 4], [a, b]: [usize; 2], spacing: [f64; 2]) -> f64 {
     let cross = cross_component(a, b);
     let correlation = |d: &[f64; 6]| d[cross] / (d[a] * d[b]).sqrt();
     let rho = cells.iter().map(correlation).sum::<f64>() / 4.0;
@@ -77,402 +170,24 @@ fn cross_component(a: usize, b: usize) -> usize {
     }
 }
 
-impl<T: Float> Pairs<T> {
-    /// Weights of a tile. `axes` are those that the grid has; `oblique`: D has cross terms;
-    /// `spacing` along layers, rows, columns.
-    pub fn new(
-        layout: &Layout,
-        medium: &impl Medium,
-        axes: &[usize],
-        oblique: bool,
-        spacing: [f64; 3],
-        dt: f64,
-    ) -> Self {
-        let mut pairs: Vec<([isize; 3], Vec<f64>)> = Vec::new();
-        let cells = window(layout);
-        // Without `c[axis] += by` on a copy: rustc 1.95 shifts [0; 3] twice there in calls of calls.
-        let shifted = |c: [isize; 3], axis: usize, by: isize| -> [isize; 3] {
-            std::array::from_fn(|a| if a == axis { c[a] + by } else { c[a] })
-        };
-        for &a in axes {
-            let weights = cells.iter().map(|&c| {
-                let next = shifted(c, a, 1);
-                face(
-                    medium.diffusivity(c),
-                    medium.diffusivity(next),
-                    a,
-                    spacing[a],
-                )
-            });
-            pairs.push((shifted([0; 3], a, 1), weights.collect()));
-        }
-        if oblique {
-            for (i, &a) in axes.iter().enumerate() {
-                for &b in &axes[i + 1..] {
-                    let spacing = [spacing[a], spacing[b]];
-                    // The four cells with the lowest corner at c.
-                    let around = |c: [isize; 3]| {
-                        let near = [c, shifted(c, a, 1), shifted(c, b, 1)];
-                        let far = shifted(near[1], b, 1);
-                        diagonal(
-                            [near[0], near[1], near[2], far].map(|c| medium.diffusivity(c)),
-                            [a, b],
-                            spacing,
-                        )
-                    };
-                    let rising = cells.iter().map(|&c| around(c)).collect();
-                    pairs.push((shifted(shifted([0; 3], a, 1), b, 1), rising));
-                    let falling = cells.iter().map(|&c| -around(shifted(c, b, -1))).collect();
-                    pairs.push((shifted(shifted([0; 3], a, 1), b, -1), falling));
+/// A number for every cell of a tile and its ghosts, 0 where there is none.
+fn of_cells<T: Float>(
+    layout: &Layout,
+    number: impl Fn([isize; 3]) -> Option<f64> + Sync,
+) -> Aligned<T> {
+    let ghost = layout.ghost.map(|g| g as isize);
+    let range = |a: usize| -ghost[a]..layout.size[a] as isize + ghost[a];
+    let mut numbers = Aligned::new(layout.len, T::from_f64(0.0));
+    let first = layout.index([-ghost[0], -ghost[1], -ghost[2]]);
+    let layers = numbers[first..].par_chunks_mut(layout.layer_stride);
+    range(0).into_par_iter().zip(layers).for_each(|(l, layer)| {
+        for (r, row) in range(1).zip(layer.chunks_mut(layout.row_stride)) {
+            for (c, cell) in range(2).zip(row) {
+                if let Some(number) = number([l, r, c]) {
+                    *cell = T::from_f64(number);
                 }
             }
         }
-        let origin = layout.index([0; 3]) as isize;
-        let offset = |step: [isize; 3]| {
-            step[0] * layout.layer_stride as isize + step[1] * layout.row_stride as isize + step[2]
-        };
-        let largest = |values: &[f64]| values.iter().copied().fold(0.0, f64::max);
-        Self {
-            faces: axes.len(),
-            even: pairs[..axes.len()]
-                .iter()
-                .map(|(_, values)| T::from_f64(dt * largest(values)))
-                .collect(),
-            offsets: pairs.iter().map(|(step, _)| offset(*step)).collect(),
-            weights: pairs
-                .iter()
-                .map(|(_, values)| {
-                    let mut weights = Aligned::new(layout.len, T::from_f64(0.0));
-                    for (c, k) in cells.iter().zip(values) {
-                        let at = origin + offset(*c);
-                        weights[at as usize] = T::from_f64(dt * k);
-                    }
-                    weights
-                })
-                .collect(),
-        }
-    }
-
-    /// Whether all pairs of the [`LANES`] cells from position `at` have the weights of [`Even`], so
-    /// that none need be loaded.
-    pub fn is_even(&self, at: usize) -> bool {
-        let same = |(p, weights): (usize, &Aligned<T>)| {
-            let behind = at.checked_sub(self.offsets[p] as usize);
-            behind.is_some_and(|behind| {
-                let here = weights[at..at + LANES].iter();
-                here.chain(&weights[behind..behind + LANES])
-                    .all(|k| *k == self.even[p])
-            })
-        };
-        self.offsets.len() == self.faces && self.weights.iter().enumerate().all(same)
-    }
-
-    /// Whether all weights across a face are those of [`Even`] or 0, and there are no others.
-    pub fn is_cut(&self) -> bool {
-        let zero = T::from_f64(0.0);
-        let two = |(k, even): (&Aligned<T>, &T)| k.iter().all(|k| *k == *even || *k == zero);
-        self.offsets.len() == self.faces && self.weights.iter().zip(&self.even).all(two)
-    }
-
-    /// Which pairs of the [`LANES`] cells from position `at` have a weight.
-    pub fn present(&self, at: usize) -> Present {
-        let zero = T::from_f64(0.0);
-        let bits = |k: &[T], from: usize| {
-            let k = &k[from..from + LANES];
-            (0..LANES).fold(0, |bits, i| bits | u32::from(k[i] != zero) << i)
-        };
-        let mut present = Present::default();
-        for (p, (offset, k)) in self.offsets.iter().zip(&self.weights).enumerate() {
-            present[p] = [bits(k, at), bits(k, at.wrapping_add_signed(-offset))];
-        }
-        present
-    }
-
-    /// Whether D has no cross terms, and along how many axes it acts.
-    pub fn straight(&self) -> Option<usize> {
-        (self.offsets.len() == self.faces).then_some(self.faces)
-    }
-
-    /// The stencil of cells that are even.
-    #[inline(always)]
-    pub fn even<const P: usize>(&self) -> Even<T, P> {
-        Even {
-            offsets: std::array::from_fn(|p| self.offsets[p]),
-            weights: std::array::from_fn(|p| self.even[p]),
-        }
-    }
-
-    /// The stencil of the first `count` pairs.
-    #[inline(always)]
-    pub fn first(&self, count: usize) -> Few<'_, T> {
-        Few {
-            offsets: &self.offsets[..count],
-            weights: &self.weights[..count],
-        }
-    }
-
-    /// Largest Δt Σ_faces D_face/Δx² over the cells: the diffusion's share in the limit of stability.
-    /// With cross terms in 3D it is more by an eighth: with all D_ab = D the symbol is
-    /// 6 D (1 − c)(2 + c), c = cos θ, largest at c = −½ with 13.5 D against 12 D of the faces.
-    pub fn largest_sum(&self, layout: &Layout) -> f64 {
-        let mut largest = 0.0_f64;
-        for c in window(layout) {
-            let owned = (0..3).all(|a| (0..layout.size[a] as isize).contains(&c[a]));
-            if !owned {
-                continue;
-            }
-            let i = layout.index(c) as isize;
-            let pairs = self.offsets.iter().zip(&self.weights);
-            let sum: f64 = pairs
-                .take(self.faces)
-                .map(|(o, k)| k[i as usize].value() + k[(i - o) as usize].value())
-                .sum();
-            largest = largest.max(sum);
-        }
-        let oblique = self.faces == 3 && self.offsets.len() > self.faces;
-        if oblique { 1.125 * largest } else { largest }
-    }
-
-    #[inline(always)]
-    pub fn diffuse<A: Arithmetic, const W: usize>(
-        &self,
-        u: &[T],
-        cells: Range<usize>,
-        out: &mut [T],
-    ) {
-        match self.offsets.len() {
-            1 => self.sum::<A, W, 4>(0, u, cells, out),
-            2 => self.sum::<A, W, 8>(0, u, cells, out),
-            3 => self.sum::<A, W, 12>(0, u, cells, out),
-            4 => self.sum::<A, W, 16>(0, u, cells, out),
-            // Three at a time, so that sums and addresses stay in registers.
-            count => {
-                for first in (0..count).step_by(3) {
-                    self.sum::<A, W, 12>(first, u, cells.clone(), out);
-                }
-            }
-        }
-    }
-
-    /// The sum over N/4 pairs from `first`, added to `out` unless that is 0.
-    #[inline(always)]
-    fn sum<A: Arithmetic, const W: usize, const N: usize>(
-        &self,
-        first: usize,
-        u: &[T],
-        cells: Range<usize>,
-        out: &mut [T],
-    ) {
-        let few = Few {
-            offsets: &self.offsets[first..first + N / 4],
-            weights: &self.weights[first..first + N / 4],
-        };
-        kernel::diffuse::<A, T, _, W, N>(&few, first > 0, u, cells, out);
-    }
-}
-
-/// Pairs across faces, `P` axes, of one weight for each axis. In the order of [`Few`]: to the last
-/// bit the same.
-pub struct Even<T, const P: usize> {
-    offsets: [isize; P],
-    weights: [T; P],
-}
-
-/// Of each pair the u ahead and the u behind.
-impl<T: Float, const P: usize, const N: usize> Diffuse<T, N> for Even<T, P> {
-    #[inline(always)]
-    fn sources<'a>(&'a self, u: &'a [T], cells: &Range<usize>) -> [&'a [T]; N] {
-        let mut sources = [&u[..0]; N];
-        for (p, &offset) in self.offsets.iter().enumerate() {
-            sources[2 * p] = beside(u, cells, offset);
-            sources[2 * p + 1] = beside(u, cells, -offset);
-        }
-        sources
-    }
-
-    #[inline(always)]
-    fn at<A: Arithmetic>(&self, u: T, values: [T; N]) -> T {
-        let mut sum = T::from_f64(0.0);
-        for (p, &k) in self.weights.iter().enumerate() {
-            let beside = [values[2 * p], values[2 * p + 1]];
-            sum = sum + pair::<A, T>(u, beside, [k, k]);
-        }
-        sum
-    }
-}
-
-impl<T: Float, const P: usize> DiffuseBlock<T> for Even<T, P> {
-    fn reach(&self) -> usize {
-        furthest(&self.offsets)
-    }
-
-    fn covers(&self, _: usize, _: usize) -> bool {
-        true
-    }
-
-    #[inline(always)]
-    unsafe fn block<A: Arithmetic, const W: usize>(
-        &self,
-        u: &[T],
-        _: (usize, usize),
-        at: usize,
-        here: &[T; W],
-    ) -> [T; W] {
-        let mut sum = [T::from_f64(0.0); W];
-        for (&offset, &k) in self.offsets.iter().zip(&self.weights) {
-            // SAFETY: as the caller says.
-            let (ahead, behind) = unsafe {
-                (
-                    load::<T, W>(u, at.wrapping_add_signed(offset)),
-                    load::<T, W>(u, at.wrapping_add_signed(-offset)),
-                )
-            };
-            for i in 0..W {
-                sum[i] = sum[i] + pair::<A, T>(here[i], [ahead[i], behind[i]], [k, k]);
-            }
-        }
-        sum
-    }
-}
-
-/// Pairs across faces, `P` axes, of one weight for each axis or none. To the last bit the same.
-pub struct Cut<'a, T, const P: usize> {
-    pub even: Even<T, P>,
-    /// Of each block.
-    pub pairs: &'a [Present],
-}
-
-impl<T: Float, const P: usize> DiffuseBlock<T> for Cut<'_, T, P> {
-    fn reach(&self) -> usize {
-        self.even.reach()
-    }
-
-    fn covers(&self, blocks: usize, _: usize) -> bool {
-        self.pairs.len() >= blocks
-    }
-
-    #[inline(always)]
-    unsafe fn block<A: Arithmetic, const W: usize>(
-        &self,
-        u: &[T],
-        (number, first): (usize, usize),
-        at: usize,
-        here: &[T; W],
-    ) -> [T; W] {
-        // SAFETY: as the caller says.
-        let present = unsafe { self.pairs.get_unchecked(number) };
-        let zero = T::from_f64(0.0);
-        let mut sum = [zero; W];
-        for p in 0..P {
-            let (offset, k) = (self.even.offsets[p], self.even.weights[p]);
-            // SAFETY: as the caller says.
-            let (ahead, behind) = unsafe {
-                (
-                    load::<T, W>(u, at.wrapping_add_signed(offset)),
-                    load::<T, W>(u, at.wrapping_add_signed(-offset)),
-                )
-            };
-            let [bits_ahead, bits_behind] = present[p];
-            let (bits_ahead, bits_behind) = (bits_ahead >> first, bits_behind >> first);
-            for i in 0..W {
-                let k_ahead = if bits_ahead & (1 << i) != 0 { k } else { zero };
-                let k_behind = if bits_behind & (1 << i) != 0 { k } else { zero };
-                let beside = [ahead[i], behind[i]];
-                sum[i] = sum[i] + pair::<A, T>(here[i], beside, [k_ahead, k_behind]);
-            }
-        }
-        sum
-    }
-}
-
-/// Some of the pairs.
-pub struct Few<'a, T> {
-    offsets: &'a [isize],
-    weights: &'a [Aligned<T>],
-}
-
-/// Of each pair the u ahead and its weight, the u behind and its weight.
-impl<T: Float, const N: usize> Diffuse<T, N> for Few<'_, T> {
-    #[inline(always)]
-    fn sources<'a>(&'a self, u: &'a [T], cells: &Range<usize>) -> [&'a [T]; N] {
-        let mut sources = [&u[..0]; N];
-        for p in 0..N / 4 {
-            let (offset, k) = (self.offsets[p], &self.weights[p][..]);
-            sources[4 * p] = beside(u, cells, offset);
-            sources[4 * p + 1] = beside(k, cells, 0);
-            sources[4 * p + 2] = beside(u, cells, -offset);
-            sources[4 * p + 3] = beside(k, cells, -offset);
-        }
-        sources
-    }
-
-    #[inline(always)]
-    fn at<A: Arithmetic>(&self, u: T, values: [T; N]) -> T {
-        let mut sum = T::from_f64(0.0);
-        for p in 0..N / 4 {
-            let beside = [values[4 * p], values[4 * p + 2]];
-            let k = [values[4 * p + 1], values[4 * p + 3]];
-            sum = sum + pair::<A, T>(u, beside, k);
-        }
-        sum
-    }
-}
-
-impl<T: Float> DiffuseBlock<T> for Pairs<T> {
-    fn reach(&self) -> usize {
-        furthest(&self.offsets)
-    }
-
-    fn covers(&self, _: usize, cells: usize) -> bool {
-        self.weights.iter().all(|k| k.len() >= cells)
-    }
-
-    #[inline(always)]
-    unsafe fn block<A: Arithmetic, const W: usize>(
-        &self,
-        u: &[T],
-        _: (usize, usize),
-        at: usize,
-        here: &[T; W],
-    ) -> [T; W] {
-        let mut sum = [T::from_f64(0.0); W];
-        for (&offset, k) in self.offsets.iter().zip(&self.weights) {
-            let before = at.wrapping_add_signed(-offset);
-            // SAFETY: as the caller says.
-            let (ahead, behind, k_ahead, k_behind) = unsafe {
-                (
-                    load::<T, W>(u, at.wrapping_add_signed(offset)),
-                    load::<T, W>(u, before),
-                    load::<T, W>(k, at),
-                    load::<T, W>(k, before),
-                )
-            };
-            for i in 0..W {
-                let k = [k_ahead[i], k_behind[i]];
-                sum[i] = sum[i] + pair::<A, T>(here[i], [ahead[i], behind[i]], k);
-            }
-        }
-        sum
-    }
-}
-
-fn furthest(offsets: &[isize]) -> usize {
-    offsets.iter().map(|o| o.unsigned_abs()).max().unwrap_or(0)
-}
-
-/// k₁ (u₁ − u) + k₂ (u₂ − u): pairs are summed one by one, so that no sum waits for the one before.
-#[inline(always)]
-fn pair<A: Arithmetic, T: Float>(u: T, beside: [T; 2], k: [T; 2]) -> T {
-    A::mul_add(k[0], beside[0] - u, k[1] * (beside[1] - u))
-}
-
-/// The cells of a tile, its ghosts, and one more below (whose pairs reach into it).
-fn window(layout: &Layout) -> Vec<[isize; 3]> {
-    let range = |a: usize| {
-        let g = layout.ghost[a] as isize;
-        -g..layout.size[a] as isize + g
-    };
-    range(0)
-        .flat_map(|l| range(1).flat_map(move |r| range(2).map(move |c| [l, r, c])))
-        .collect()
+    });
+    numbers
 }

@@ -4,7 +4,7 @@ use crate::ionic::fenton_karma::FentonKarma;
 use crate::ionic::{GateStep, IonicModel, Kinetics};
 use crate::monodomain::layout::{Aligned, Layout};
 use crate::monodomain::simd::advance_at;
-use crate::monodomain::spans::Spans;
+use crate::monodomain::spans::{Masked, Spans};
 use crate::monodomain::stencil::Stencil;
 use crate::monodomain::stencil::pairs::{Medium, Pairs};
 use crate::monodomain::stencil::uniform::Uniform;
@@ -182,6 +182,53 @@ fn pairs_of_one_isotropic_diffusivity_are_the_uniform_stencil() {
             run(level, &mut b, set_3::<f64>(), 200);
             let difference = difference(&owned(&a), &owned(&b));
             assert!(difference < 1e-13, "{size:?} {level:?}: {difference:e}");
+        }
+    }
+}
+
+#[test]
+fn listed_blocks_have_the_bits_of_whole_rows() {
+    let oblique = [0.1, 0.1, 0.1, 0.02, 0.03, 0.01];
+    let planar = [0.1, 0.0, 0.1, 0.0, 0.03, 0.0];
+    for (size, d) in [
+        ([20, 11, 37], [0.1, 0.12, 0.08, 0.0, 0.0, 0.0]),
+        ([20, 11, 37], oblique),
+        ([20, 1, 37], [0.1, 0.0, 0.08, 0.0, 0.0, 0.0]),
+        ([20, 1, 37], planar),
+    ] {
+        let medium = Medium3 {
+            size,
+            d,
+            hole: true,
+        };
+        for level in levels() {
+            let mut whole = pairs::<f32, 2>(size, d, true);
+            let mut listed = pairs::<f32, 2>(size, d, true);
+            let region = |cell| medium.diffusivity(cell).map(|_| 0);
+            let masked = Masked::new(&listed.layout, region, &listed.stencil);
+            assert_eq!(masked.weights.is_empty(), d[3..] != [0.0; 3]);
+            listed.spans = Spans::Masked(masked);
+            run(level, &mut whole, set_3::<f32>(), 200);
+            run(level, &mut listed, set_3::<f32>(), 200);
+            // Whole rows step inactive cells as well: by themselves.
+            let columns = 0..size[2] as isize;
+            let cells = (0..size[0] as isize)
+                .flat_map(|l| (0..size[1] as isize).map(move |r| [l, r]))
+                .flat_map(|[l, r]| columns.clone().map(move |c| [l, r, c]))
+                .filter(|cell| region(*cell).is_some());
+            let (mut compared, mut excited) = (0, 0);
+            for cell in cells {
+                let at = whole.layout.index(cell);
+                let [a, b] = [&whole, &listed].map(|tile| tile.u[tile.now][at]);
+                assert_eq!(
+                    a.to_bits(),
+                    b.to_bits(),
+                    "{size:?} {d:?} {level:?} {cell:?}"
+                );
+                compared += 1;
+                excited += usize::from(a > 0.5);
+            }
+            assert!(excited > 20 && excited < compared);
         }
     }
 }
