@@ -46,7 +46,7 @@ const FEWEST_LAYERS: usize = 8;
 const CABLE_COLUMNS: usize = 64;
 /// Masked tissue in 3D: from tiles with few ghosts to those that many ranks can share.
 const MASKED: [[usize; 3]; 10] = [
-    [256, 256, 512],
+    [256, 128, 512],
     [128, 128, 512],
     [128, 64, 512],
     [64, 64, 512],

@@ -2,9 +2,9 @@
 
 use std::ops::Range;
 
-use super::layout::{LANES, Layout};
+use super::layout::{Aligned, LANES, Layout};
 use super::stencil::Stencil;
-use super::stencil::pairs::Present;
+use super::stencil::pairs::{Pairs, Present};
 use crate::real::Float;
 
 /// Which columns of each row are computed, ghosts included.
@@ -33,12 +33,23 @@ pub struct Masked<T> {
     margin: usize,
     /// Length of the arrays.
     end: usize,
-    /// Pairs of neighbours within the tissue, of each block, where all have the weight of their axis.
-    pub present: Vec<Present>,
-    /// Those weights.
-    pub weights: Vec<T>,
+    pub pairs: BlockPairs<T>,
     /// Parameter set of each cell, where there are several.
     pub region: Vec<u8>,
+}
+
+/// The pairs of neighbours of each block.
+#[derive(Debug)]
+pub enum BlockPairs<T> {
+    /// Another stencil.
+    None,
+    /// All have the weight of their axis: which there are.
+    OneMedium {
+        weights: Vec<T>,
+        present: Vec<Present>,
+    },
+    /// As of [`Pairs::of_block`].
+    Weights(Aligned<T>),
 }
 
 /// Blocks of a layer with one parameter set.
@@ -104,8 +115,7 @@ impl<T: Float> Masked<T> {
             places: Vec::new(),
             at: Vec::new(),
             beyond: Vec::new(),
-            present: Vec::new(),
-            weights: Vec::new(),
+            pairs: BlockPairs::None,
         };
         let mut several = false;
         let (low, high) = layout.whole_blocks(range(2).start, range(2).end);
@@ -137,17 +147,33 @@ impl<T: Float> Masked<T> {
             }
             masked.first.push(masked.groups.len());
         }
-        if let Stencil::Pairs(pairs) = stencil
-            && let Some(weights) = pairs.of_one_medium()
-        {
-            let at = masked.at.iter();
-            masked.present = at.map(|at| pairs.present(*at as usize)).collect();
-            masked.weights = weights;
+        if let Stencil::Pairs(pairs) = stencil {
+            masked.pairs = masked.pairs(pairs);
         }
         if !several {
             masked.region = Vec::new();
         }
         masked
+    }
+
+    fn pairs(&self, pairs: &Pairs<T>) -> BlockPairs<T> {
+        let at = self.at.iter().map(|at| *at as usize);
+        match pairs.of_one_medium() {
+            Some(weights) => BlockPairs::OneMedium {
+                weights,
+                present: at.map(|at| pairs.present(at)).collect(),
+            },
+            None => {
+                let count = pairs.per_block();
+                let mut all = Aligned::new(self.at.len() * count, T::from_f64(0.0));
+                for (block, at) in all.chunks_exact_mut(count).zip(at) {
+                    for (here, k) in block.iter_mut().zip(pairs.of_block(at)) {
+                        *here = k;
+                    }
+                }
+                BlockPairs::Weights(all)
+            }
+        }
     }
 
     /// Adds blocks of a layer with one parameter set.

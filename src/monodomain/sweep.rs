@@ -12,8 +12,8 @@ use super::kernel::mean;
 use super::layout::{LANES, Layout};
 use super::options::StimulusKind;
 use super::simd::Kernels;
-use super::spans::{Masked, Spans};
-use super::stencil::pair_sums::Cut;
+use super::spans::{BlockPairs, Masked, Spans};
+use super::stencil::pair_sums::{Cut, Streamed};
 use super::stencil::uniform::Solid;
 use super::stencil::{Given, Row, Stencil};
 use super::tile::{Applied, Edges, Tile, mirror_row};
@@ -261,18 +261,24 @@ impl<T: Float, const G: usize> Arrays<'_, T, G> {
         let (old, new) = old_and_new(&mut self.u, from);
         let gates = &mut self.gates;
         let blocks = masked.blocks(listed.clone());
-        let present = masked.present.get(listed);
-        match (self.stencil, present, &masked.weights[..]) {
-            (Stencil::Pairs(pairs), Some(present), weights @ [_, _]) => {
-                let cut = Cut::<T, 2>::new(pairs, weights, present);
-                S::react_blocks(kinetics, &cut, blocks, old, new, gates);
+        match (self.stencil, &masked.pairs) {
+            (Stencil::Pairs(pairs), BlockPairs::OneMedium { weights, present }) => {
+                let present = &present[listed];
+                if pairs.straight() == Some(2) {
+                    let cut = Cut::<T, 2>::new(pairs, weights, present);
+                    S::react_blocks(kinetics, &cut, blocks, old, new, gates);
+                } else if pairs.straight() == Some(3) {
+                    let cut = Cut::<T, 3>::new(pairs, weights, present);
+                    S::react_blocks(kinetics, &cut, blocks, old, new, gates);
+                } else {
+                    self.step_given::<S, K>(kinetics, from, parts);
+                }
             }
-            (Stencil::Pairs(pairs), Some(present), weights @ [_, _, _]) => {
-                let cut = Cut::<T, 3>::new(pairs, weights, present);
-                S::react_blocks(kinetics, &cut, blocks, old, new, gates);
-            }
-            (Stencil::Pairs(pairs), ..) => {
-                S::react_blocks(kinetics, pairs, blocks, old, new, gates);
+            (Stencil::Pairs(pairs), BlockPairs::Weights(weights)) => {
+                let count = pairs.per_block();
+                let weights = &weights[listed.start * count..listed.end * count];
+                let streamed = Streamed::new(pairs, weights);
+                S::react_blocks(kinetics, &streamed, blocks, old, new, gates);
             }
             _ => self.step_given::<S, K>(kinetics, from, parts),
         }

@@ -5,7 +5,7 @@ use std::ops::Range;
 use super::pairs::{Pairs, Present};
 use super::{Diffuse, DiffuseBlock, beside};
 use crate::monodomain::kernel::{self, load};
-use crate::monodomain::layout::Aligned;
+use crate::monodomain::layout::{Aligned, LANES};
 use crate::real::{Arithmetic, Float};
 
 impl<T: Float> Pairs<T> {
@@ -148,39 +148,56 @@ impl<T: Float, const P: usize> DiffuseBlock<T> for Cut<'_, T, P> {
     }
 }
 
-impl<T: Float> DiffuseBlock<T> for Pairs<T> {
+/// All pairs, their weights block by block in the order of the list: of each pair those ahead, then
+/// those behind. Twice the numbers, but in one stream; in [`Pairs`] they lie in many places.
+pub struct Streamed<'a, T> {
+    offsets: &'a [isize],
+    weights: &'a [T],
+}
+
+impl<'a, T: Float> Streamed<'a, T> {
+    /// `weights` of listed blocks, as of [`Pairs::of_block`].
+    pub fn new(pairs: &'a Pairs<T>, weights: &'a [T]) -> Self {
+        Self {
+            offsets: &pairs.offsets,
+            weights,
+        }
+    }
+}
+
+impl<T: Float> DiffuseBlock<T> for Streamed<'_, T> {
     fn reach(&self) -> usize {
-        furthest(&self.offsets)
+        furthest(self.offsets)
     }
 
-    fn covers(&self, _: usize, cells: usize) -> bool {
-        self.weights.iter().all(|k| k.len() >= cells)
+    fn covers(&self, blocks: usize, _: usize) -> bool {
+        self.weights.len() >= blocks * self.offsets.len() * 2 * LANES
     }
 
     #[inline(always)]
     unsafe fn block<A: Arithmetic, const W: usize>(
         &self,
         u: &[T],
-        _: (usize, usize),
+        (number, first): (usize, usize),
         at: usize,
         here: &[T; W],
     ) -> [T; W] {
         let zero = T::from_f64(0.0);
         let mut sum = [zero; W];
-        let count = at_once(self.offsets.len().max(1));
-        for (offsets, weights) in self.offsets.chunks(count).zip(self.weights.chunks(count)) {
+        let mut weights = number * self.offsets.len() * 2 * LANES + first;
+        for offsets in self.offsets.chunks(at_once(self.offsets.len().max(1))) {
             let mut some = [zero; W];
-            for (&offset, k) in offsets.iter().zip(weights) {
-                let before = at.wrapping_add_signed(-offset);
+            for &offset in offsets {
                 // SAFETY: as the caller says.
                 let (ahead, behind, k_ahead, k_behind) = unsafe {
                     (
                         load::<T, W>(u, at.wrapping_add_signed(offset)),
-                        load::<T, W>(u, before),
-                        load::<T, W>(k, at),
-                        load::<T, W>(k, before),
+                        load::<T, W>(u, at.wrapping_add_signed(-offset)),
+                        load::<T, W>(self.weights, weights),
+                        load::<T, W>(self.weights, weights + LANES),
                     )
                 };
+                weights += 2 * LANES;
                 for i in 0..W {
                     let k = [k_ahead[i], k_behind[i]];
                     some[i] = some[i] + pair::<A, T>(here[i], [ahead[i], behind[i]], k);

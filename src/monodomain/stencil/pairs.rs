@@ -107,6 +107,22 @@ impl<T: Float> Pairs<T> {
         self.weights.iter().map(one).collect()
     }
 
+    /// Numbers that [`of_block`](Self::of_block) gives.
+    pub fn per_block(&self) -> usize {
+        self.offsets.len() * 2 * LANES
+    }
+
+    /// Weights of the pairs of the [`LANES`] cells from position `at`: of each pair those ahead, then
+    /// those behind.
+    pub fn of_block(&self, at: usize) -> impl Iterator<Item = T> + '_ {
+        let pairs = self.offsets.iter().zip(&self.weights);
+        pairs.flat_map(move |(offset, k)| {
+            let behind = at.wrapping_add_signed(-offset);
+            let ahead = k[at..at + LANES].iter();
+            ahead.chain(&k[behind..behind + LANES]).copied()
+        })
+    }
+
     /// Which pairs of the [`LANES`] cells from position `at` have a weight.
     pub fn present(&self, at: usize) -> Present {
         let zero = T::from_f64(0.0);
