@@ -49,6 +49,27 @@ pub enum Spans {
 }
 
 impl Spans {
+    /// Layer, row and first column of each block, and the parameter set of each cell where there are
+    /// several; `None`: all blocks, of the first set. `ghosts` are the ghost layers of the tile.
+    pub fn blocks(&self, ghosts: usize) -> Option<(Vec<[isize; 3]>, &[u8])> {
+        let Spans::Layers {
+            first,
+            spans,
+            region,
+        } = self
+        else {
+            return None;
+        };
+        let mut blocks = Vec::with_capacity(spans.len());
+        for (layer, range) in first.windows(2).enumerate() {
+            let layer = layer as isize - ghosts as isize;
+            for span in &spans[range[0] as usize..range[1] as usize] {
+                blocks.push([layer, span.row as isize, span.low as isize]);
+            }
+        }
+        Some((blocks, region))
+    }
+
     /// From what each cell is: `None` inactive, else its parameter set; and from whether the block
     /// that begins at a position is even.
     pub fn new(

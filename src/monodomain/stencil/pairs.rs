@@ -150,6 +150,12 @@ impl<T: Float> Pairs<T> {
         }
     }
 
+    /// Offset and weights of each pair.
+    pub fn all(&self) -> impl Iterator<Item = (isize, &[T])> {
+        let weights = self.weights.iter().map(|weights| &weights[..]);
+        self.offsets.iter().copied().zip(weights)
+    }
+
     /// Whether all pairs of the [`LANES`] cells from position `at` have the weights of [`Even`], so
     /// that none need be loaded.
     pub fn is_even(&self, at: usize) -> bool {
