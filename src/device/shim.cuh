@@ -12,6 +12,8 @@ typedef unsigned long long uint64;
 #define DEVICE static __device__ __forceinline__
 #define RARELY static __device__ __noinline__
 #define CONSTANT static __device__ constexpr
+// A structure that a kernel takes by value stays where the launch puts it.
+#define VALUE const __grid_constant__
 #define KERNEL(name, ...) extern "C" __global__ void name(__VA_ARGS__)
 #define TEAM_KERNEL(threads, blocks, name, ...) \
     extern "C" __global__ void __launch_bounds__(threads, blocks) name(__VA_ARGS__)

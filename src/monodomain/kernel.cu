@@ -16,8 +16,8 @@ DEVICE void step_cell(const Stencil &stencil, const Box &box, const Kinetics &ki
 }
 
 // All cells of an extent: columns by threads, rows and layers by blocks.
-KERNEL(step_uniform, Box box, Extent extent, Uniform uniform, Kinetics kinetics, const Real *u,
-       Real *u_new, Gates gates) {
+KERNEL(step_uniform, VALUE Box box, VALUE Extent extent, VALUE Uniform uniform, VALUE Kinetics kinetics, const Real *u,
+       Real *u_new, VALUE Gates gates) {
     const int column = extent.low[2] + thread_index();
     if (column >= extent.high[2])
         return;
@@ -46,24 +46,24 @@ DEVICE void step_blocks(const Stencil &stencil, const Box &box, const Extent &ex
     }
 }
 
-KERNEL(step_pairs, Box box, Extent extent, Pairs pairs, const Place *blocks, int count,
-       const Kinetics *sets, const uint8 *region, const Real *u, Real *u_new, Gates gates) {
+KERNEL(step_pairs, VALUE Box box, VALUE Extent extent, VALUE Pairs pairs, const Place *blocks, int count,
+       const Kinetics *sets, const uint8 *region, const Real *u, Real *u_new, VALUE Gates gates) {
     step_blocks(pairs, box, extent, blocks, count, sets, region, u, u_new, gates);
 }
 
-KERNEL(step_cardiax, Box box, Extent extent, Cardiax cardiax, const Place *blocks, int count,
-       const Kinetics *sets, const uint8 *region, const Real *u, Real *u_new, Gates gates) {
+KERNEL(step_cardiax, VALUE Box box, VALUE Extent extent, VALUE Cardiax cardiax, const Place *blocks, int count,
+       const Kinetics *sets, const uint8 *region, const Real *u, Real *u_new, VALUE Gates gates) {
     step_blocks(cardiax, box, extent, blocks, count, sets, region, u, u_new, gates);
 }
 
 // Stimuli, after the step of their cells.
-KERNEL(add, Extent extent, const Place *cells, int count, Real value, Real *u_new) {
+KERNEL(add, VALUE Extent extent, const Place *cells, int count, Real value, Real *u_new) {
     for (int i = thread_index(); i < count; i += thread_count())
         if (within(extent, cells[i].layer, cells[i].row, cells[i].column))
             u_new[cells[i].position] = u_new[cells[i].position] + value;
 }
 
-KERNEL(fill, Extent extent, const Place *cells, int count, Real value, Real *u_new) {
+KERNEL(fill, VALUE Extent extent, const Place *cells, int count, Real value, Real *u_new) {
     for (int i = thread_index(); i < count; i += thread_count())
         if (within(extent, cells[i].layer, cells[i].row, cells[i].column))
             u_new[cells[i].position] = value;
@@ -79,21 +79,21 @@ DEVICE void replace(const Stencil &stencil, const Box &box, const Extent &extent
             u_new[cells[i].position] = u[cells[i].position] + (diffusion + value);
         }
 }
-KERNEL(replace_uniform, Box box, Extent extent, Uniform stencil, const Place *cells, int count,
+KERNEL(replace_uniform, VALUE Box box, VALUE Extent extent, VALUE Uniform stencil, const Place *cells, int count,
        Real value, const Real *u, Real *u_new) {
     replace(stencil, box, extent, cells, count, value, u, u_new);
 }
-KERNEL(replace_pairs, Box box, Extent extent, Pairs stencil, const Place *cells, int count,
+KERNEL(replace_pairs, VALUE Box box, VALUE Extent extent, VALUE Pairs stencil, const Place *cells, int count,
        Real value, const Real *u, Real *u_new) {
     replace(stencil, box, extent, cells, count, value, u, u_new);
 }
-KERNEL(replace_cardiax, Box box, Extent extent, Cardiax stencil, const Place *cells, int count,
+KERNEL(replace_cardiax, VALUE Box box, VALUE Extent extent, VALUE Cardiax stencil, const Place *cells, int count,
        Real value, const Real *u, Real *u_new) {
     replace(stencil, box, extent, cells, count, value, u, u_new);
 }
 
 // All owned cells, before and after a step.
-KERNEL(record, Box box, Recorder recorder, uint64 step, const Real *u, const Real *u_new) {
+KERNEL(record, VALUE Box box, VALUE Recorder recorder, uint64 step, const Real *u, const Real *u_new) {
     const int column = thread_index();
     if (column >= box.size[2])
         return;
@@ -117,7 +117,7 @@ struct Copy {
     int size[3];
     int unused;
 };
-KERNEL(copy_box, Copy copy, const Real *from, Real *to) {
+KERNEL(copy_box, VALUE Copy copy, const Real *from, Real *to) {
     const int count = copy.size[0] * copy.size[1] * copy.size[2];
     for (int i = thread_index(); i < count; i += thread_count()) {
         const int column = i % copy.size[2], row = i / copy.size[2] % copy.size[1];
@@ -138,7 +138,7 @@ struct Largest {
     double size;
     long long cell;
 };
-KERNEL(largest, Box box, const Real *u, Largest *found) {
+KERNEL(largest, VALUE Box box, const Real *u, Largest *found) {
     const int count = box.size[0] * box.size[1] * box.size[2];
     Largest best = {-1, 0};
     for (int i = thread_index(); i < count; i += thread_count()) {

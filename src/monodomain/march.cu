@@ -11,10 +11,11 @@ DEVICE uint64 step_number(uint64 step, const uint64 *clock) { return clock ? ste
 #define LEAPS 2  // columns of a thread, 32 apart
 #define STRIP 4  // layers of a thread, one after the other
 
-TEAM_KERNEL(512, sizeof(Real) == 4 ? 2 : 1, march_plane, Box box, Extent out, Uniform d,
-            Kinetics kinetics, int steps, int margin, uint64 step, const uint64 *clock,
-            const Real *u, Gates gates, Real *u_new, Gates gates_new, Recorder recorder) {
-    SHARED(Real, plane);
+template <bool RECORDED>
+DEVICE void march_plane_by(Real *plane, const Box &box, const Extent &out, const Uniform &d,
+                           const Kinetics &kinetics, int steps, int margin, uint64 step,
+                           const uint64 *clock, const Real *u, const Gates &gates, Real *u_new,
+                           const Gates &gates_new, const Recorder &recorder) {
     const int inner = PLANE - 2 * margin;
     const int column_begin = out.low[2] + (int)blockIdx.x * inner;
     const int layer_begin = out.low[0] + (int)blockIdx.y * inner;
@@ -71,7 +72,7 @@ TEAM_KERNEL(512, sizeof(Real) == 4 ? 2 : 1, march_plane, Box box, Extent out, Un
                 const int l = layer + i, c = column + 32 * j;
                 const bool mine = l >= layer_begin && l < layer_end && c >= column_begin
                     && c < column_end;
-                if (recorder.on && mine) {
+                if (RECORDED && mine) {
                     const int cell = owned_number(box, l, 0, c);
                     if (cell >= 0)
                         observe(recorder, cell, own[j][i], next[j][i], first + (uint64)s);
@@ -97,6 +98,19 @@ TEAM_KERNEL(512, sizeof(Real) == 4 ? 2 : 1, march_plane, Box box, Extent out, Un
         }
 }
 
+TEAM_KERNEL(512, sizeof(Real) == 4 ? 2 : 1, march_plane, VALUE Box box, VALUE Extent out, VALUE Uniform d,
+            VALUE Kinetics kinetics, int steps, int margin, uint64 step, const uint64 *clock,
+            const Real *u, VALUE Gates gates, Real *u_new, VALUE Gates gates_new, VALUE Recorder recorder) {
+    SHARED(Real, plane);
+    march_plane_by<false>(plane, box, out, d, kinetics, steps, margin, step, clock, u, gates, u_new, gates_new, recorder);
+}
+TEAM_KERNEL(512, 1, march_plane_recorded, VALUE Box box, VALUE Extent out, VALUE Uniform d,
+            VALUE Kinetics kinetics, int steps, int margin, uint64 step, const uint64 *clock,
+            const Real *u, VALUE Gates gates, Real *u_new, VALUE Gates gates_new, VALUE Recorder recorder) {
+    SHARED(Real, plane);
+    march_plane_by<true>(plane, box, out, d, kinetics, steps, margin, step, clock, u, gates, u_new, gates_new, recorder);
+}
+
 // 3D: two steps as a wave over the layers of a column of cells: when the first step is at layer l,
 // the second is at l - 1. Each thread has one cell of a layer.
 #define SOLID_COLUMNS 32
@@ -118,9 +132,9 @@ DEVICE Real solid_at(const Uniform &d, const Box &box, const Real *plane, int la
     return solid(d, here, below, above, left, right, before, behind);
 }
 
-TEAM_KERNEL(sizeof(Real) == 4 ? 1024 : 512, 1, march_solid, Box box, Extent out, Uniform d,
-            Kinetics kinetics, int layers, uint64 step, const uint64 *clock, const Real *u,
-            Gates gates, Real *u_new, Gates gates_new, Recorder recorder) {
+TEAM_KERNEL(sizeof(Real) == 4 ? 1024 : 512, 1, march_solid, VALUE Box box, VALUE Extent out, VALUE Uniform d,
+            VALUE Kinetics kinetics, int layers, uint64 step, const uint64 *clock, const Real *u,
+            VALUE Gates gates, Real *u_new, VALUE Gates gates_new, VALUE Recorder recorder) {
     SHARED(Real, planes); // two of each step, taken in turn
     const int plane_size = SOLID_COLUMNS * (int)SOLID_ROWS;
     const int x = (int)threadIdx.x, y = (int)threadIdx.y;

@@ -18,7 +18,7 @@ use isochrone::monodomain::stimulus::Schedule;
 use isochrone::simd::SimdLevel;
 use rand::{Rng, SeedableRng};
 
-use crate::host::HostDevice;
+use crate::host::{HostDevice, devices};
 
 /// What is simulated.
 #[derive(Clone)]
@@ -163,20 +163,22 @@ impl Case {
         let expected = self.run(&Solo, None, steps);
         let seen = expected.upstrokes.as_ref().is_none_or(|u| u.count.iter().any(|n| *n > 0));
         assert!(seen, "{what}: nothing happens");
-        for reversed in [false, true] {
-            let found = self.run(&Solo, Some(HostDevice::new(reversed)), steps);
-            self.compare(&expected, &found, what);
+        for (name, open) in devices() {
+            let found = self.run(&Solo, Some(open()), steps);
+            self.compare(&expected, &found, &format!("{what} on {name}"));
         }
     }
 
     fn check_ranks(&self, ranks: usize, steps: u64, what: &str) {
         let expected = self.run(&Solo, None, steps);
-        let all = threads::run(ranks, |comm| self.run(comm, Some(HostDevice::new(false)), steps));
-        let found = all.into_iter().next().unwrap();
-        self.compare(&expected, &found, what);
+        for (name, open) in devices() {
+            let all = threads::run(ranks, |comm| self.run(comm, Some(open()), steps));
+            let found = all.into_iter().next().unwrap();
+            self.compare(&expected, &found, &format!("{what} on {name}"));
+        }
     }
 
-    /// To the last bit where the CPU has fused multiply-add; else within rounding of 50 steps.
+    /// To the last bit where the CPU has fused multiply-add; else within rounding.
     fn compare(&self, expected: &Seen, found: &Seen, what: &str) {
         let tolerance = match (SimdLevel::detect(), self.precision) {
             (SimdLevel::Baseline, Precision::F64) => 1e-10,
@@ -293,6 +295,14 @@ fn one_diffusivity_in_space() {
             case.check(41, "space");
         }
     }
+}
+
+/// A wave that runs for 1,000 steps, by marches, recordings and single steps.
+#[test]
+fn a_thousand_steps() {
+    let mut case = Case::new([1, 96, 80]);
+    case.stimuli = vec![(StimulusKind::Voltage, 0, 50)];
+    case.check(1000, "a thousand steps");
 }
 
 #[test]

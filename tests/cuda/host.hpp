@@ -147,6 +147,7 @@ extern "C" void host_reversed(int yes) { host::reversed = yes != 0; }
 #define DEVICE static inline
 #define RARELY static
 #define CONSTANT static constexpr
+#define VALUE const
 #define HOST_KERNEL(meet, name, ...) \
     static void name(__VA_ARGS__); \
     extern "C" void launch_##name(const host::Launch *l, void **arguments) { \

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
+use isochrone::device::cuda::Cuda;
 use isochrone::device::{
     Argument, Device, Kernel, Kernels, Launch, Memory, Program, Recording, Release,
 };
@@ -59,6 +60,26 @@ impl HostDevice {
         }
     }
 }
+
+/// Opens a device anew.
+pub type Open = Box<dyn Fn() -> Arc<dyn Device> + Sync>;
+
+/// The devices that kernels are tested on: the host with threads in two orders, and a GPU where there
+/// is one.
+pub fn devices() -> Vec<(&'static str, Open)> {
+    let mut all: Vec<(&'static str, Open)> = vec![
+        ("host", Box::new(|| HostDevice::new(false))),
+        ("host, reversed", Box::new(|| HostDevice::new(true))),
+    ];
+    if let Ok(found) = isochrone::device::probe::devices() {
+        let gpu = move || Arc::new(Cuda::open(&found[0]).unwrap()) as Arc<dyn Device>;
+        all.push((GPU, Box::new(gpu)));
+    }
+    all
+}
+
+/// Name of a device that is no host.
+pub const GPU: &str = "GPU";
 
 /// Folder of the compiled libraries.
 fn folder() -> PathBuf {

@@ -41,6 +41,7 @@ const KERNELS: &[&str] = &[
     "largest",
     "tick",
     "march_plane",
+    "march_plane_recorded",
     "march_solid",
 ];
 

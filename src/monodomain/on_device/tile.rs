@@ -264,10 +264,14 @@ impl<T: Float, const G: usize> DeviceTile<T, G> {
             let own = [Argument::of(SOLID_LAYERS as i32)];
             return self.launch(launch, &[&head, &own, &tail]);
         }
+        let name = match self.recorder.on {
+            0 => "march_plane",
+            _ => "march_plane_recorded",
+        };
         let margin = if self.is_one_region() { 0 } else { steps as u32 };
         let inner = PLANE - 2 * margin;
         let launch = Launch {
-            kernel: self.kernels.get("march_plane")?,
+            kernel: self.kernels.get(name)?,
             grid: [out.len(2).div_ceil(inner), out.len(0).div_ceil(inner), 1],
             block: PLANE_BLOCK,
             shared: PLANE * PLANE * bytes,

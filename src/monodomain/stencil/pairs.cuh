@@ -18,13 +18,23 @@ DEVICE Real pair(const Pairs &pairs, int p, const Real *u, Real here, int at) {
 DEVICE Real diffuse(const Pairs &pairs, const Box &, const Real *u, const Place &place) {
     const int at = place.position;
     const Real here = u[at];
-    const int group = pairs.count <= 4 ? 4 : 3;
     Real total = 0;
-    for (int first = 0; first < pairs.count; first += group) {
+    if (pairs.count <= 4) {
+#pragma unroll
+        for (int p = 0; p < 4; p++)
+            if (p < pairs.count)
+                total = total + pair(pairs, p, u, here, at);
+        return total;
+    }
+#pragma unroll
+    for (int first = 0; first < MOST_PAIRS; first += 3) {
         Real sum = 0;
-        for (int p = first; p < min(first + group, pairs.count); p++)
-            sum = sum + pair(pairs, p, u, here, at);
-        total = total + sum;
+#pragma unroll
+        for (int p = first; p < first + 3; p++)
+            if (p < pairs.count)
+                sum = sum + pair(pairs, p, u, here, at);
+        if (first < pairs.count)
+            total = total + sum;
     }
     return total;
 }
