@@ -51,7 +51,7 @@ fn exchanged(integrator: Integrator, steps_per_exchange: usize) {
                 schedules: Vec::new(),
                 upstrokes: None,
                 device: None,
-            threads: 1,
+                threads: 1,
                 level: SimdLevel::detect(),
                 steps_per_exchange: Some(steps_per_exchange),
                 tile: Some(tile),

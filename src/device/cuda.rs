@@ -157,7 +157,8 @@ impl Device for Cuda {
     fn read(&self, from: u64, bytes: &mut [u8]) -> Result<()> {
         let stream = self.enter()?;
         // SAFETY: arrays check their bounds; the bytes are there once the stream is done.
-        unsafe { result::memcpy_dtoh_async(bytes, from, stream) }.map_err(failed("copy from it"))?;
+        unsafe { result::memcpy_dtoh_async(bytes, from, stream) }
+            .map_err(failed("copy from it"))?;
         self.wait()
     }
 

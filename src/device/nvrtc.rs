@@ -96,7 +96,11 @@ fn compile(name: &str, text: &str, options: &[String], form: Form) -> Result<Vec
         let log = unsafe { result::get_program_log(program) }.unwrap_or_default();
         let log: Vec<u8> = log.iter().map(|c| *c as u8).collect();
         let log = CStr::from_bytes_until_nul(&log).unwrap_or_default();
-        Error::Bug(format!("NVRTC on {name}: {:?}\n{}", e.0, log.to_string_lossy()))
+        Error::Bug(format!(
+            "NVRTC on {name}: {:?}\n{}",
+            e.0,
+            log.to_string_lossy()
+        ))
     });
     let code = compiled.and_then(|()| match form {
         // SAFETY: as above.

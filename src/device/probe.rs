@@ -148,7 +148,11 @@ pub fn devices() -> Result<Vec<DeviceInfo>, String> {
 pub fn nvrtc_version() -> Result<[i32; 2], String> {
     let given = std::env::var(NVRTC_PATH).ok();
     // Once it is loaded from its path, the loader finds it by its name, and so does cudarc.
-    let names: Vec<&str> = given.iter().map(String::as_str).chain(NVRTC.iter().copied()).collect();
+    let names: Vec<&str> = given
+        .iter()
+        .map(String::as_str)
+        .chain(NVRTC.iter().copied())
+        .collect();
     library("NVRTC", &names, NVRTC_FUNCTIONS)?;
     let mut version = [0; 2];
     let [major, minor] = &mut version;
@@ -165,7 +169,9 @@ pub fn nvrtc_version() -> Result<[i32; 2], String> {
 /// Loads a library for good, if it has all `functions`.
 fn library(what: &str, names: &[&str], functions: &[&str]) -> Result<(), String> {
     // SAFETY: libraries of the vendor, whose initialisers do no harm; they are never unloaded.
-    let library = names.iter().find_map(|name| unsafe { Library::new(*name) }.ok());
+    let library = names
+        .iter()
+        .find_map(|name| unsafe { Library::new(*name) }.ok());
     let Some(library) = library else {
         return Err(format!("{what} is not installed ({})", names.join(", ")));
     };

@@ -193,7 +193,8 @@ impl<T: Real> Eikonal<T> {
             return false;
         };
         let done = device.adjoint(&levels, solution, downwind, phi_bar);
-        done.inspect_err(|e| tracing::warn!("adjoint on the CPU: {e}")).is_ok()
+        done.inspect_err(|e| tracing::warn!("adjoint on the CPU: {e}"))
+            .is_ok()
     }
 
     fn adjoint_shared_cycle(

@@ -103,6 +103,14 @@ CONSTANT unsigned char FACE[4][3] = {{1, 2, 3}, {0, 2, 3}, {0, 1, 3}, {0, 1, 2}}
 CONSTANT unsigned char PAIRS[4][6] = {
     {3, 4, 5, 0, 1, 2}, {1, 2, 5, 0, 3, 4}, {0, 2, 4, 1, 3, 5}, {0, 1, 3, 2, 4, 5}};
 
+template <int C> DEVICE Corner corner(const Real (&lengths)[6], const Real (&times)[4]) {
+    const Corner k = {
+        lengths[PAIRS[C][0]], lengths[PAIRS[C][1]], lengths[PAIRS[C][2]], lengths[PAIRS[C][3]],
+        lengths[PAIRS[C][4]], lengths[PAIRS[C][5]],
+        {times[FACE[C][0]], times[FACE[C][1]], times[FACE[C][2]]}};
+    return k;
+}
+
 // Lowers the time at corner C of a tetrahedron, if that is possible.
 template <int C>
 DEVICE int solve(const Mesh &mesh, Control *control, const Lists &l, const uint32 (&v)[4],
@@ -110,10 +118,7 @@ DEVICE int solve(const Mesh &mesh, Control *control, const Lists &l, const uint3
     const uint32 w = v[C];
     if ((int)w >= mesh.owned)
         return 0;
-    const Corner k = {
-        lengths[PAIRS[C][0]], lengths[PAIRS[C][1]], lengths[PAIRS[C][2]], lengths[PAIRS[C][3]],
-        lengths[PAIRS[C][4]], lengths[PAIRS[C][5]],
-        {times[FACE[C][0]], times[FACE[C][1]], times[FACE[C][2]]}};
+    const Corner k = corner<C>(lengths, times);
     const Products p = products(k);
     if (is_too_late(k, p, times[C]))
         return 0;
@@ -176,6 +181,30 @@ KERNEL(turn, Control *control) {
     control->next = 0;
     control->batch = 0;
     control->lowest_next = infinity(0.0);
+}
+
+// For the canonical pass: which corners of each tetrahedron may win, a bit each. A solution may win
+// below `margin` times the present time.
+template <int C>
+DEVICE uint32 may_win(const Real (&lengths)[6], const Real (&times)[4], Real margin) {
+    const Corner k = corner<C>(lengths, times);
+    const Products p = products(k);
+    const Real limit = times[C] * margin;
+    return !is_too_late(k, p, limit) && arrival(k, p) < limit ? 1u << C : 0u;
+}
+
+KERNEL(candidates, VALUE Mesh mesh, int tetrahedra, const Real *phi, Real margin, uint8 *winners) {
+    for (int t = thread_index(); t < tetrahedra; t += thread_count()) {
+        const Real inv_gamma = mesh.inv_gamma[mesh.domains[t]];
+        Real lengths[6], times[4];
+        for (int e = 0; e < 6; e++)
+            lengths[e] = mesh.lengths[6 * (uint64)t + e] * inv_gamma;
+        for (int c = 0; c < 4; c++)
+            times[c] = phi[mesh.vertices[4 * (uint64)t + c]];
+        winners[t] = (uint8)(may_win<0>(lengths, times, margin) | may_win<1>(lengths, times, margin)
+                             | may_win<2>(lengths, times, margin)
+                             | may_win<3>(lengths, times, margin));
+    }
 }
 
 // Times of some vertices.

@@ -238,12 +238,20 @@ impl<T: Real> Eikonal<T> {
             if put_off[0] > 0 {
                 known.copy_from_slice(&phi);
             }
+            let winners = match &self.on_device {
+                Some(device) => {
+                    let tolerance = candidates::relative_tolerance::<T>();
+                    Some(agree(comm, device.candidates(tolerance))?)
+                }
+                None => None,
+            };
             let found = candidates::find(
                 &self.mesh,
                 &inv_gamma,
                 &phi,
                 &self.numbers.tetrahedra,
                 &self.sources,
+                winners.as_deref(),
             );
             let problem = Problem {
                 mesh: &self.mesh,

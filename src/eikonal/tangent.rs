@@ -82,7 +82,8 @@ impl<T: Real> Eikonal<T> {
         let device = self.on_device.as_ref().filter(|_| comm.size() == 1)?;
         let levels = levels(&solution.order, &solution.stencils)?;
         let done = device.tangent(&levels, solution, source, width);
-        done.inspect_err(|e| tracing::warn!("tangent on the CPU: {e}")).ok()
+        done.inspect_err(|e| tracing::warn!("tangent on the CPU: {e}"))
+            .ok()
     }
 
     /// dφ/dγ of every local vertex, one column per domain. Collective.

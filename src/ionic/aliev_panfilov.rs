@@ -106,8 +106,10 @@ pub struct AlievPanfilovKinetics<T> {
 }
 
 impl<T: Float> Kinetics<T, 1> for AlievPanfilovKinetics<T> {
-    const TWIN: (&'static str, &'static str) =
-        ("ionic/aliev_panfilov.cuh", include_str!("aliev_panfilov.cuh"));
+    const TWIN: (&'static str, &'static str) = (
+        "ionic/aliev_panfilov.cuh",
+        include_str!("aliev_panfilov.cuh"),
+    );
 
     fn words(&self) -> Vec<T> {
         vec![

@@ -50,7 +50,13 @@ impl<T: Float> Logistic<T> {
 
     /// The constants in the order of the twin's structure.
     pub(super) fn words(&self) -> [T; 5] {
-        [self.slope, self.offset, self.magic, self.largest, self.scale]
+        [
+            self.slope,
+            self.offset,
+            self.magic,
+            self.largest,
+            self.scale,
+        ]
     }
 
     /// Single precision: one reduction step, low degree.

@@ -95,8 +95,10 @@ pub struct MitchellSchaefferKinetics<T> {
 }
 
 impl<T: Float> Kinetics<T, 1> for MitchellSchaefferKinetics<T> {
-    const TWIN: (&'static str, &'static str) =
-        ("ionic/mitchell_schaeffer.cuh", include_str!("mitchell_schaeffer.cuh"));
+    const TWIN: (&'static str, &'static str) = (
+        "ionic/mitchell_schaeffer.cuh",
+        include_str!("mitchell_schaeffer.cuh"),
+    );
 
     fn words(&self) -> Vec<T> {
         let mut words = vec![self.u_gate, self.inward, self.outward];

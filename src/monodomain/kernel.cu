@@ -92,15 +92,20 @@ KERNEL(replace_cardiax, VALUE Box box, VALUE Extent extent, VALUE Cardiax stenci
     replace(stencil, box, extent, cells, count, value, u, u_new);
 }
 
+// A step counts from the clock in launches that were recorded.
+DEVICE uint64 step_number(uint64 step, const uint64 *clock) { return clock ? step + *clock : step; }
+
 // All owned cells, before and after a step.
-KERNEL(record, VALUE Box box, VALUE Recorder recorder, uint64 step, const Real *u, const Real *u_new) {
+KERNEL(record, VALUE Box box, VALUE Recorder recorder, uint64 step, const uint64 *clock,
+       const Real *u, const Real *u_new) {
+    const uint64 number = step_number(step, clock);
     const int column = thread_index();
     if (column >= box.size[2])
         return;
     for (int l = (int)blockIdx.z; l < box.size[0]; l += (int)gridDim.z)
         for (int r = (int)blockIdx.y; r < box.size[1]; r += (int)gridDim.y) {
             const int at = position(box, l, r, column);
-            observe(recorder, owned_number(box, l, r, column), u[at], u_new[at], step);
+            observe(recorder, owned_number(box, l, r, column), u[at], u_new[at], number);
         }
 }
 

@@ -4,8 +4,6 @@
 // A block of threads takes a region of cells with a margin of as many cells as there are steps:
 // what it computes in the margin is also another block's, and is not written.
 
-DEVICE uint64 step_number(uint64 step, const uint64 *clock) { return clock ? step + *clock : step; }
-
 // 2D: each thread has a few cells in registers, u is in shared memory, too, for the neighbours.
 #define PLANE 64
 #define LEAPS 2  // columns of a thread, 32 apart

@@ -28,10 +28,22 @@ const HOT: [&str; 8] = [
 fn programs() -> Vec<(&'static str, Program)> {
     type K<M, T, const G: usize> = <M as IonicModel<G>>::Kinetics<T>;
     vec![
-        ("fk f32", on_device::program::<f32, K<FentonKarma, f32, 2>, 2>()),
-        ("fk f64", on_device::program::<f64, K<FentonKarma, f64, 2>, 2>()),
-        ("ms f32", on_device::program::<f32, K<MitchellSchaeffer, f32, 1>, 1>()),
-        ("ap f64", on_device::program::<f64, K<AlievPanfilov, f64, 1>, 1>()),
+        (
+            "fk f32",
+            on_device::program::<f32, K<FentonKarma, f32, 2>, 2>(),
+        ),
+        (
+            "fk f64",
+            on_device::program::<f64, K<FentonKarma, f64, 2>, 2>(),
+        ),
+        (
+            "ms f32",
+            on_device::program::<f32, K<MitchellSchaeffer, f32, 1>, 1>(),
+        ),
+        (
+            "ap f64",
+            on_device::program::<f64, K<AlievPanfilov, f64, 1>, 1>(),
+        ),
         ("eikonal f32", eikonal::on_device::program::<f32>()),
         ("eikonal f64", eikonal::on_device::program::<f64>()),
     ]
@@ -88,7 +100,11 @@ fn every_kernel_compiles_for_every_architecture_without_spills() {
             let told = String::from_utf8_lossy(&output.stderr).into_owned();
             assert!(output.status.success(), "{name} {architecture}: {told}");
             let usage = usage(&told);
-            assert_eq!(usage.len(), program.kernels.len(), "{name} {architecture}: {told}");
+            assert_eq!(
+                usage.len(),
+                program.kernels.len(),
+                "{name} {architecture}: {told}"
+            );
             for kernel in HOT.iter().filter(|k| program.kernels.contains(k)) {
                 let (_, registers, spilled) = usage.iter().find(|(n, ..)| n == kernel).unwrap();
                 println!("{name} {architecture} {kernel}: {registers} registers");

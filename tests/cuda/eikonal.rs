@@ -87,7 +87,9 @@ fn solve<T: Real>(case: &Case, parts: Parts, device: Option<&Open>) -> Found {
     let part = |i: usize| assemble(case, results.iter().map(|(fields, ..)| fields[i].clone()));
     (found.phi, found.jacobian, found.phi_bar) = (part(0), part(1), part(2));
     for (_, tensor, [cyclic, solves]) in &results {
-        tensor.iter().for_each(|(t, s)| found.tensor[*t as usize] = *s);
+        tensor
+            .iter()
+            .for_each(|(t, s)| found.tensor[*t as usize] = *s);
         found.cyclic += cyclic;
         found.local_solves += solves;
     }
@@ -96,7 +98,10 @@ fn solve<T: Real>(case: &Case, parts: Parts, device: Option<&Open>) -> Found {
 
 /// Largest difference relative to the largest value; equal infinities differ by nothing.
 fn distance(a: &[f64], b: &[f64]) -> f64 {
-    let scale = a.iter().filter(|x| x.is_finite()).fold(0.0_f64, |m, x| m.max(x.abs()));
+    let scale = a
+        .iter()
+        .filter(|x| x.is_finite())
+        .fold(0.0_f64, |m, x| m.max(x.abs()));
     let differ = |(a, b): (&f64, &f64)| if a == b { 0.0 } else { (a - b).abs() };
     a.iter().zip(b).map(differ).fold(0.0, f64::max) / scale
 }
@@ -118,7 +123,10 @@ fn check<T: Real>(case: &Case, parts: Parts, tolerance: f64, what: &str) -> Foun
         ] {
             let distance = distance(a, b);
             println!("{what} on {name}: {field} differs by {distance:.1e}");
-            assert!(distance <= tolerance, "{what} on {name}: {field} differs by {distance:.1e}");
+            assert!(
+                distance <= tolerance,
+                "{what} on {name}: {field} differs by {distance:.1e}"
+            );
         }
         let n = case.vertices() as f64;
         println!(
@@ -214,18 +222,32 @@ fn local_solver<T: Real>() {
         on.launch(launch("arrivals"), &arguments).unwrap();
         for (i, (a, b)) in expected.iter().zip(output.to_vec(on).unwrap()).enumerate() {
             let (a, b) = (a.value(), b.value());
-            assert!(a.to_bits() == b.to_bits(), "{name}: corner {i}: {a} and {b}");
+            assert!(
+                a.to_bits() == b.to_bits(),
+                "{name}: corner {i}: {a} and {b}"
+            );
         }
         let known_there = Array::of(on, &known).unwrap();
         let late = Array::<u32>::zeros(on, corners.len()).unwrap();
-        let arguments = [input.argument(), known_there.argument(), count, late.argument()];
+        let arguments = [
+            input.argument(),
+            known_there.argument(),
+            count,
+            late.argument(),
+        ];
         on.launch(launch("screened"), &arguments).unwrap();
         let late = late.to_vec(on).unwrap();
         let passed = late.iter().filter(|l| **l == 1).count();
-        assert!(passed > corners.len() / 10, "{name}: the bound helps nothing: {passed}");
+        assert!(
+            passed > corners.len() / 10,
+            "{name}: the bound helps nothing: {passed}"
+        );
         for (i, late) in late.iter().enumerate() {
             let counts = expected[i] < known[i] * T::from_f64(1.0 - 4.0 * T::EPSILON);
-            assert!(*late == 0 || !counts, "{name}: corner {i} is passed over and counts");
+            assert!(
+                *late == 0 || !counts,
+                "{name}: corner {i} is passed over and counts"
+            );
         }
     }
 }
@@ -254,12 +276,17 @@ fn levels_are_causal() {
     let solution = eikonal.solve(&Solo, &case.gamma).unwrap();
     let levels = levels(&solution.order, &solution.stencils).unwrap();
     assert_eq!(levels.vertices.len(), solution.order.vertices.len());
-    assert!(levels.cycles.iter().any(|cycles| !cycles.is_empty()), "no cycle to be tested");
+    assert!(
+        levels.cycles.iter().any(|cycles| !cycles.is_empty()),
+        "no cycle to be tested"
+    );
     let mut level_of = vec![0; case.vertices()];
     for level in 0..levels.ends.len() {
         let members = &levels.vertices[levels.range(level)];
         assert!(!members.is_empty(), "level {level} is empty");
-        members.iter().for_each(|v| level_of[*v as usize] = level + 1);
+        members
+            .iter()
+            .for_each(|v| level_of[*v as usize] = level + 1);
     }
     for &v in &levels.vertices {
         for (u, _) in solution.stencils[v as usize].upwind() {

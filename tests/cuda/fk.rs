@@ -82,7 +82,11 @@ impl Case {
         for (i, (kind, start, duration)) in self.stimuli.iter().enumerate() {
             let options = StimulusOptions {
                 kind: *kind,
-                amplitude: if *kind == StimulusKind::Voltage { 0.9 } else { 1.5 },
+                amplitude: if *kind == StimulusKind::Voltage {
+                    0.9
+                } else {
+                    1.5
+                },
                 region: Region::All,
                 timing: Timing::Plain,
                 start: *start as f64,
@@ -161,7 +165,10 @@ impl Case {
     /// The device does what the CPU does, for any order of its threads.
     fn check(&self, steps: u64, what: &str) {
         let expected = self.run(&Solo, None, steps);
-        let seen = expected.upstrokes.as_ref().is_none_or(|u| u.count.iter().any(|n| *n > 0));
+        let seen = expected
+            .upstrokes
+            .as_ref()
+            .is_none_or(|u| u.count.iter().any(|n| *n > 0));
         assert!(seen, "{what}: nothing happens");
         for (name, open) in devices() {
             let found = self.run(&Solo, Some(open()), steps);
@@ -187,18 +194,32 @@ impl Case {
         };
         let active = |cell: usize| self.tissue.active.as_ref().is_none_or(|a| a[cell]);
         for (field, (a, b)) in expected.fields.iter().zip(&found.fields).enumerate() {
-            for (cell, (a, b)) in a.iter().zip(b).enumerate().filter(|(cell, _)| active(*cell)) {
-                assert!((a - b).abs() <= tolerance, "{what}: field {field}, cell {cell}: {a} {b}");
+            for (cell, (a, b)) in a
+                .iter()
+                .zip(b)
+                .enumerate()
+                .filter(|(cell, _)| active(*cell))
+            {
+                assert!(
+                    (a - b).abs() <= tolerance,
+                    "{what}: field {field}, cell {cell}: {a} {b}"
+                );
             }
         }
         for (a, b) in expected.probes.iter().zip(&found.probes) {
             assert!((a - b).abs() <= tolerance, "{what}: probe {a} {b}");
         }
-        assert!((expected.largest.0 - found.largest.0).abs() <= tolerance, "{what}: largest");
+        assert!(
+            (expected.largest.0 - found.largest.0).abs() <= tolerance,
+            "{what}: largest"
+        );
         if tolerance > 0.0 {
             return;
         }
-        assert_eq!(expected.largest.1, found.largest.1, "{what}: cell of the largest");
+        assert_eq!(
+            expected.largest.1, found.largest.1,
+            "{what}: cell of the largest"
+        );
         let (Some(a), Some(b)) = (&expected.upstrokes, &found.upstrokes) else {
             assert_eq!(expected.upstrokes.is_some(), found.upstrokes.is_some());
             return;
@@ -257,7 +278,12 @@ fn varied(cells: usize, oblique: bool) -> Diffusivity {
                 let diagonal = [draw(0.1, 0.2), draw(0.1, 0.2), draw(0.1, 0.2)];
                 let cross = [draw(-0.04, 0.04), draw(-0.04, 0.04), draw(-0.04, 0.04)];
                 [
-                    diagonal[0], cross[0], cross[1], diagonal[1], cross[2], diagonal[2],
+                    diagonal[0],
+                    cross[0],
+                    cross[1],
+                    diagonal[1],
+                    cross[2],
+                    diagonal[2],
                 ]
             };
             Diffusivity::Tensor((0..cells).map(tensor).collect())
@@ -282,7 +308,13 @@ fn recorded_launches_do_the_same() {
     // Long enough without stimuli for whole recordings.
     let mut case = Case::new([1, 70, 66]);
     case.stimuli.truncate(2);
-    case.check(13 + 2 * 4096 + 50, "recorded");
+    case.check(13 + 2 * 256 + 50, "recorded");
+    // Marches and single steps, with ghosts of itself.
+    let mut closed = Case::new([20, 9, 12]);
+    closed.stimuli.truncate(2);
+    closed.grid.periodic = [true, true, false];
+    closed.steps_per_exchange = Some(3);
+    closed.check(13 + 3 * 256, "recorded, closed");
 }
 
 #[test]
@@ -411,5 +443,8 @@ fn too_little_memory_is_said_before_the_run() {
     let error = build(&Solo, case.setup(true, Some(device))).err().unwrap();
     assert_eq!(error.exit_code(), 65);
     let text = error.to_string();
-    assert!(text.contains("memory of the device host") && text.contains("run.device"), "{text}");
+    assert!(
+        text.contains("memory of the device host") && text.contains("run.device"),
+        "{text}"
+    );
 }

@@ -193,19 +193,26 @@ impl Device for HostDevice {
             let symbol = |prefix: &str| CString::new(format!("{prefix}_{name}")).unwrap();
             // SAFETY: the shim declares these symbols with these types.
             let kernel = unsafe {
-                let sizes: unsafe extern "C" fn(*mut u32) -> i32 =
-                    *compiled.library.get(symbol("sizes").as_bytes_with_nul()).unwrap();
+                let sizes: unsafe extern "C" fn(*mut u32) -> i32 = *compiled
+                    .library
+                    .get(symbol("sizes").as_bytes_with_nul())
+                    .unwrap();
                 let mut of = [0u32; 64];
                 let count = sizes(of.as_mut_ptr()) as usize;
                 HostKernel {
                     program: compiled,
-                    launch: *compiled.library.get(symbol("launch").as_bytes_with_nul()).unwrap(),
+                    launch: *compiled
+                        .library
+                        .get(symbol("launch").as_bytes_with_nul())
+                        .unwrap(),
                     sizes: of[..count].iter().map(|n| *n as usize).collect(),
                     name,
                 }
             };
             let kernel: &'static HostKernel = Box::leak(Box::new(kernel));
-            kernels.by_name.insert(name, Kernel(std::ptr::from_ref(kernel) as u64));
+            kernels
+                .by_name
+                .insert(name, Kernel(std::ptr::from_ref(kernel) as u64));
         }
         Ok(Arc::new(kernels))
     }
@@ -242,8 +249,16 @@ fn start(reversed: bool, launch: Launch, arguments: &[Argument]) {
     assert_eq!(sizes, kernel.sizes, "arguments of {}", kernel.name);
     let [x, y, z] = launch.block;
     assert!(x * y * z <= 1024, "block of {}", kernel.name);
-    assert!(launch.grid[1] <= 65_535 && launch.grid[2] <= 65_535, "grid of {}", kernel.name);
-    assert!(launch.shared <= 48 << 10, "shared memory of {}", kernel.name);
+    assert!(
+        launch.grid[1] <= 65_535 && launch.grid[2] <= 65_535,
+        "grid of {}",
+        kernel.name
+    );
+    assert!(
+        launch.shared <= 48 << 10,
+        "shared memory of {}",
+        kernel.name
+    );
     let mut pointers: Vec<*mut c_void> = arguments
         .iter()
         .map(|a| a.as_ptr().cast_mut().cast())
@@ -253,7 +268,11 @@ fn start(reversed: bool, launch: Launch, arguments: &[Argument]) {
         block: launch.block,
         shared: launch.shared,
     };
-    let _alone = kernel.program.busy.lock().unwrap_or_else(PoisonError::into_inner);
+    let _alone = kernel
+        .program
+        .busy
+        .lock()
+        .unwrap_or_else(PoisonError::into_inner);
     // SAFETY: the sizes are those of the kernel's parameters.
     unsafe {
         let reverse: unsafe extern "C" fn(i32) =

@@ -14,7 +14,9 @@ mod host;
 #[test]
 fn with_a_gpu_or_aloud_without() {
     match isochrone::device::probe::devices() {
-        Ok(devices) => devices.iter().for_each(|d| eprintln!("on {d} and on the host")),
+        Ok(devices) => devices
+            .iter()
+            .for_each(|d| eprintln!("on {d} and on the host")),
         Err(reason) => eprintln!("SKIPPED on a GPU: {reason}; on the host only"),
     }
 }

@@ -57,7 +57,12 @@ impl<T: Real> OnDevice<T> {
         let on = &*self.device;
         let order = Array::of(on, &levels.vertices)?;
         let mut stencils: Vec<Stencil> = solution.stencils.iter().map(Stencil::from).collect();
-        for v in levels.cycles.iter().flatten().flat_map(|c| &solution.order.vertices[c.clone()]) {
+        for v in levels
+            .cycles
+            .iter()
+            .flatten()
+            .flat_map(|c| &solution.order.vertices[c.clone()])
+        {
             let stencil = &mut stencils[*v as usize];
             for (u, lambda) in stencil.vertices.into_iter().zip(&mut stencil.lambda) {
                 if levels.in_one_cycle(u, *v) {
@@ -80,9 +85,15 @@ impl<T: Real> OnDevice<T> {
                 phi_dot.argument(),
             ];
             self.launch("tangent", blocks(range.len() * width), &arguments)?;
-            self.cycles(&levels.cycles[level], solution, &phi_dot, width, |system, x| {
-                system.solve(x, width);
-            })?;
+            self.cycles(
+                &levels.cycles[level],
+                solution,
+                &phi_dot,
+                width,
+                |system, x| {
+                    system.solve(x, width);
+                },
+            )?;
         }
         phi_dot.to_vec(on)
     }
@@ -153,7 +164,13 @@ impl<T: Real> OnDevice<T> {
         ];
         let transfer = |kernel: &str, one: &Array<f64>, other: &Array<f64>| {
             let [vertices, count, width_there] = numbers.clone();
-            let arguments = [one.argument(), vertices, count, width_there, other.argument()];
+            let arguments = [
+                one.argument(),
+                vertices,
+                count,
+                width_there,
+                other.argument(),
+            ];
             self.launch(kernel, blocks(all.len() * width), &arguments)
         };
         transfer("pick", values, &rows)?;

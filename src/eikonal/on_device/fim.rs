@@ -6,9 +6,7 @@ use bytemuck::{Pod, Zeroable};
 
 use crate::comm::halo::{Halo, Traffic};
 use crate::comm::{Communicator, agree};
-use crate::device::{
-    Argument, Array, BLOCK, Device, Kernels, Launch, Recording, check_memory,
-};
+use crate::device::{Argument, Array, BLOCK, Device, Kernels, Launch, Recording, check_memory};
 use crate::eikonal::fim::{FimCounters, Iteration, Patience};
 use crate::eikonal::metric_mesh::MetricMesh;
 use crate::error::Result;
@@ -82,6 +80,7 @@ pub struct OnDevice<T: Real> {
     lists: [Array<u32>; 2],
     batch: Array<u32>,
     control: Array<Control>,
+    winners: Array<u8>,
     /// Owned vertices that other ranks hold as ghosts, and room for their times.
     shared: Vec<u32>,
     shared_on_device: Array<u32>,
@@ -100,25 +99,36 @@ impl<T: Real> OnDevice<T> {
     /// device.
     pub fn new(device: Arc<dyn Device>, mesh: &MetricMesh<T>, halo: &Halo) -> Result<Self> {
         let on = &*device;
-        let (count, owned, tetrahedra) =
-            (mesh.vertex_count(), mesh.owned, mesh.tetrahedra.len());
+        let (count, owned, tetrahedra) = (mesh.vertex_count(), mesh.owned, mesh.tetrahedra.len());
         let number = size_of::<T>();
-        let per_tetrahedron = 16 + 6 * number + 4 + 16;
+        let per_tetrahedron = 16 + 6 * number + 4 + 16 + 1;
         let per_vertex = 4 + 2 * number + 5 * 4;
-        check_memory(on, "the mesh", tetrahedra * per_tetrahedron + count * per_vertex)?;
+        check_memory(
+            on,
+            "the mesh",
+            tetrahedra * per_tetrahedron + count * per_vertex,
+        )?;
         let kernels = device.load(&super::program::<T>())?;
         let all = 0..count as u32;
         let vertices: Vec<u32> = mesh.tetrahedra.iter().flat_map(|t| t.vertices).collect();
         let vertices = Array::of(on, &vertices)?;
         let lengths: Vec<T> = mesh.tetrahedra.iter().flat_map(|t| t.lengths).collect();
         let lengths = Array::of(on, &lengths)?;
-        let corners: Vec<u32> = all.clone().flat_map(|v| mesh.incidences(v)).copied().collect();
+        let corners: Vec<u32> = all
+            .clone()
+            .flat_map(|v| mesh.incidences(v))
+            .copied()
+            .collect();
         let corners = Array::of(on, &corners)?;
         let mut offsets: Vec<u32> = all.map(|v| mesh.first_incidence(v)).collect();
         offsets.push(4 * tetrahedra as u32);
         let offsets = Array::of(on, &offsets)?;
         let domains = Array::of(on, &mesh.domains)?;
-        let gammas = mesh.domains.iter().max().map_or(1, |most| *most as usize + 1);
+        let gammas = mesh
+            .domains
+            .iter()
+            .max()
+            .map_or(1, |most| *most as usize + 1);
         let inv_gamma = Array::zeros(on, gammas)?;
         let shared: Vec<u32> = (0..owned as u32).filter(|v| halo.is_shared(*v)).collect();
         let zeros = |len: usize| Array::<u32>::zeros(on, len);
@@ -147,6 +157,7 @@ impl<T: Real> OnDevice<T> {
             lists: [zeros(count)?, zeros(count)?],
             batch: zeros(count)?,
             control: Array::zeros(on, 1)?,
+            winners: Array::zeros(on, tetrahedra)?,
             shared_on_device: Array::of(on, &shared)?,
             shared_times: Array::zeros(on, shared.len())?,
             shared,
@@ -220,7 +231,9 @@ impl<T: Real> OnDevice<T> {
                 ghosts.push(ghost);
                 times.push(time[0]);
             };
-            iteration.halo.update(comm, &fell.0, &fell.1, 1, traffic, receive);
+            iteration
+                .halo
+                .update(comm, &fell.0, &fell.1, 1, traffic, receive);
             attempt(&mut || {
                 self.lower(&ghosts, &times)?;
                 control = self.look()?;
@@ -235,6 +248,21 @@ impl<T: Real> OnDevice<T> {
             batches: control.batches,
             put_off: control.put_off,
         })
+    }
+
+    /// The corners of each tetrahedron that may win at the times and γ of the last
+    /// [`solve`](Self::solve), a bit each, to a relative `tolerance`.
+    pub fn candidates(&self, tolerance: f64) -> Result<Vec<u8>> {
+        let count = self.domains.len();
+        let arguments = [
+            Argument::of(self.mesh),
+            Argument::of(count as i32),
+            self.phi.argument(),
+            Argument::of(T::from_f64(1.0) + T::from_f64(tolerance)),
+            self.winners.argument(),
+        ];
+        self.launch("candidates", BLOCKS, &arguments)?;
+        self.winners.to_vec(&*self.device)
     }
 
     /// Uploads times and γ, and finds the front.
@@ -257,7 +285,11 @@ impl<T: Real> OnDevice<T> {
         };
         self.control.write(on, &[control])?;
         let mesh = Argument::of(self.mesh);
-        self.launch("begin", BLOCKS, &[mesh, self.control.argument(), self.pointers(0)])?;
+        self.launch(
+            "begin",
+            BLOCKS,
+            &[mesh, self.control.argument(), self.pointers(0)],
+        )?;
         self.look()
     }
 

@@ -36,7 +36,11 @@ impl Levels {
 
 /// The levels of a causal order; `None` where a cycle spans ranks.
 pub fn levels(order: &CausalOrder, stencils: &[UpwindStencil]) -> Option<Levels> {
-    if order.rounds.iter().any(|round| !round.shared_cycles.is_empty()) {
+    if order
+        .rounds
+        .iter()
+        .any(|round| !round.shared_cycles.is_empty())
+    {
         return None;
     }
     let mut cycle_of = match order.cycles.is_empty() {
@@ -55,7 +59,9 @@ pub fn levels(order: &CausalOrder, stencils: &[UpwindStencil]) -> Option<Levels>
         let members = &order.vertices[range.clone()];
         // Members of the cycle itself have no level yet.
         let upwind = members.iter().flat_map(|v| stencils[*v as usize].upwind());
-        let before = upwind.map(|(u, _)| level.get(u as usize).copied().unwrap_or(0)).max();
+        let before = upwind
+            .map(|(u, _)| level.get(u as usize).copied().unwrap_or(0))
+            .max();
         let mine = before.unwrap_or(0) as usize;
         if counts.len() <= mine {
             counts.resize(mine + 1, 0);
@@ -66,7 +72,9 @@ pub fn levels(order: &CausalOrder, stencils: &[UpwindStencil]) -> Option<Levels>
             level[v as usize] = mine as u32 + 1;
         }
         if order.cycles.get(cycle) == Some(&range) {
-            members.iter().for_each(|v| cycle_of[*v as usize] = cycle as u32);
+            members
+                .iter()
+                .for_each(|v| cycle_of[*v as usize] = cycle as u32);
             cycles[mine].push(range.clone());
             cycle += 1;
         }

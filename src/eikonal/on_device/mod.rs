@@ -6,8 +6,8 @@ mod derivatives;
 mod fim;
 mod levels;
 
-pub use levels::{Levels, levels};
 pub use fim::OnDevice;
+pub use levels::{Levels, levels};
 
 use crate::device::{Program, program};
 use crate::real::Real;
@@ -23,6 +23,7 @@ const KERNELS: &[&str] = &[
     "rest",
     "turn",
     "collect",
+    "candidates",
     "tangent",
     "adjoint",
     "pick",

@@ -10,9 +10,13 @@
 //! What is not a step (whole fields, checkpoints) goes through the engine of the CPU, whose tiles
 //! are copies of those on the device when they are asked for.
 
+mod access;
 mod engine;
+mod messages;
 mod moves;
 mod parameters;
+mod recorder;
+mod scheme;
 mod tile;
 
 pub use engine::DeviceEngine;
@@ -70,7 +74,10 @@ pub fn program<T: Float, K: Kinetics<T, G>, const G: usize>() -> Program {
                 "monodomain/stencil/cardiax.cuh",
                 include_str!("../stencil/cardiax.cuh"),
             ),
-            ("monodomain/activation.cuh", include_str!("../activation.cuh")),
+            (
+                "monodomain/activation.cuh",
+                include_str!("../activation.cuh"),
+            ),
             ("monodomain/kernel.cu", include_str!("../kernel.cu")),
             ("monodomain/march.cu", include_str!("../march.cu")),
         ],

@@ -59,6 +59,10 @@ mod tests {
                 (11..13, true)
             ]
         );
-        assert!(moves(3, |_| false, None).iter().all(|m| !m.march && m.steps.len() == 1));
+        assert!(
+            moves(3, |_| false, None)
+                .iter()
+                .all(|m| !m.march && m.steps.len() == 1)
+        );
     }
 }

@@ -4,6 +4,8 @@ use std::sync::Arc;
 
 use super::moves::Pass;
 use super::parameters::{Box, Extent, Place, Recorder};
+use super::recorder::Upstrokes;
+use super::scheme::Scheme;
 use crate::device::{Argument, Array, BLOCK, Device, Kernels, Launch};
 use crate::error::{Error, Result};
 use crate::monodomain::activation::{UpstrokeArrays, UpstrokeOptions};
@@ -21,7 +23,7 @@ const PLANE_BLOCK: [u32; 3] = [32, 16, 1];
 const PLANE_STEPS: [usize; 2] = [4, 8];
 const FEW_BLOCKS: usize = 264;
 /// Steps of a march of a grid that is one region, without margin.
-const WHOLE_STEPS: usize = 256;
+const WHOLE_STEPS: usize = 64;
 /// Columns of the regions of `march_solid`, its steps, and layers of a block of threads.
 const SOLID_COLUMNS: u32 = 32;
 const SOLID_STEPS: u32 = 2;
@@ -49,42 +51,10 @@ pub struct DeviceTile<T, const G: usize> {
     upstrokes: Option<Upstrokes>,
 }
 
-/// The stencil with its arrays.
-enum Scheme<T> {
-    Uniform(Argument),
-    Pairs {
-        argument: Argument,
-        blocks: Blocks,
-        _weights: Vec<Array<T>>,
-    },
-    Cardiax {
-        argument: Argument,
-        blocks: Blocks,
-        _tables: Vec<Array<T>>,
-    },
-}
-
-/// Blocks of cells that are computed.
-struct Blocks {
-    places: Array<Place>,
-    region: Option<Array<u8>>,
-}
-
 struct Stimulus<T> {
     kind: StimulusKind,
     value: T,
     cells: Array<Place>,
-}
-
-/// The arrays of the recorder.
-struct Upstrokes {
-    options: UpstrokeOptions,
-    first: Array<f64>,
-    last: Array<f64>,
-    count: Array<u32>,
-    kept: Array<f64>,
-    apd: Array<f64>,
-    peak: Array<f32>,
 }
 
 impl<T: Float, const G: usize> DeviceTile<T, G> {
@@ -104,7 +74,10 @@ impl<T: Float, const G: usize> DeviceTile<T, G> {
         if layout.len >= i32::MAX as usize {
             return Err(Error::bad_data(
                 "fk.grid",
-                format!("a tile of {:?} cells is too large for a device", layout.size),
+                format!(
+                    "a tile of {:?} cells is too large for a device",
+                    layout.size
+                ),
                 "use more ranks, or fk.tile with fewer cells",
             ));
         }
@@ -122,7 +95,10 @@ impl<T: Float, const G: usize> DeviceTile<T, G> {
             let rows = layout.size[1] + 2 * layout.ghost[1];
             let ghost = layout.ghost.map(|g| g as isize);
             let cells = applied.runs.iter().flat_map(|&(row, low, high)| {
-                let place = [(row / rows) as isize - ghost[0], (row % rows) as isize - ghost[1]];
+                let place = [
+                    (row / rows) as isize - ghost[0],
+                    (row % rows) as isize - ghost[1],
+                ];
                 (low..high).map(move |column| [place[0], place[1], column])
             });
             let cells: Vec<Place> = cells.map(|cell| Place::new(&layout, cell)).collect();
@@ -135,7 +111,11 @@ impl<T: Float, const G: usize> DeviceTile<T, G> {
         });
         let stimuli = stimuli.collect::<Result<_>>()?;
         let upstrokes = match &tile.upstrokes {
-            Some(upstrokes) => Some(Upstrokes::new(on, upstrokes.options(), &upstrokes.arrays())?),
+            Some(upstrokes) => Some(Upstrokes::new(
+                on,
+                upstrokes.options(),
+                &upstrokes.arrays(),
+            )?),
             None => None,
         };
         Ok(Self {
@@ -149,7 +129,9 @@ impl<T: Float, const G: usize> DeviceTile<T, G> {
             gates_now: 0,
             begun,
             stimuli,
-            recorder: upstrokes.as_ref().map_or_else(Recorder::default, |u| u.recorder(dt)),
+            recorder: upstrokes
+                .as_ref()
+                .map_or_else(Recorder::default, |u| u.recorder(dt)),
             upstrokes,
             edges: tile.edges,
             layout,
@@ -210,7 +192,9 @@ impl<T: Float, const G: usize> DeviceTile<T, G> {
 
     /// A plane grid that fits a region and has no ghosts.
     fn is_one_region(&self) -> bool {
-        let fits = [0, 2].iter().all(|a| self.layout.size[*a] <= PLANE as usize);
+        let fits = [0, 2]
+            .iter()
+            .all(|a| self.layout.size[*a] <= PLANE as usize);
         fits && self.layout.ghost == [0; 3]
     }
 
@@ -268,7 +252,11 @@ impl<T: Float, const G: usize> DeviceTile<T, G> {
             0 => "march_plane",
             _ => "march_plane_recorded",
         };
-        let margin = if self.is_one_region() { 0 } else { steps as u32 };
+        let margin = if self.is_one_region() {
+            0
+        } else {
+            steps as u32
+        };
         let inner = PLANE - 2 * margin;
         let launch = Launch {
             kernel: self.kernels.get(name)?,
@@ -320,7 +308,11 @@ impl<T: Float, const G: usize> DeviceTile<T, G> {
     /// The stimuli that are on, after a step to the other copy of u.
     pub fn stimulate(&self, extent: &Extent, on: &[usize]) -> Result<()> {
         let (old, new) = (&self.u[self.now], &self.u[1 - self.now]);
-        for (_, stimulus) in self.stimuli.iter().filter(|(number, _)| on.contains(number)) {
+        for (_, stimulus) in self
+            .stimuli
+            .iter()
+            .filter(|(number, _)| on.contains(number))
+        {
             let list = [
                 stimulus.cells.argument(),
                 Argument::of(stimulus.cells.len() as i32),
@@ -358,8 +350,14 @@ impl<T: Float, const G: usize> DeviceTile<T, G> {
         self.stimuli.iter().any(|(number, _)| on.contains(number))
     }
 
-    /// The recorder sees a step from `old` to `new`.
-    pub fn record(&self, step: u64, old: &Array<T>, new: &Array<T>) -> Result<()> {
+    /// The recorder sees a step from `old` to `new`; its number as of [`march`](Self::march).
+    pub fn record(
+        &self,
+        step: u64,
+        clock: Option<&Array<u64>>,
+        old: &Array<T>,
+        new: &Array<T>,
+    ) -> Result<()> {
         if self.recorder.on == 0 {
             return Ok(());
         }
@@ -367,6 +365,7 @@ impl<T: Float, const G: usize> DeviceTile<T, G> {
             Argument::of(self.shape),
             Argument::of(self.recorder),
             Argument::of(step),
+            Argument::of(clock.map_or(0, |clock| clock.address(0))),
             old.argument(),
             new.argument(),
         ];
@@ -420,10 +419,13 @@ impl<T: Float, const G: usize> DeviceTile<T, G> {
                     Argument::of(stimulus.value),
                     self.u[self.now].argument(),
                 ];
-                self.launch(Launch::over(self.kernels.get("fill")?, count), &[&arguments])?;
+                self.launch(
+                    Launch::over(self.kernels.get("fill")?, count),
+                    &[&arguments],
+                )?;
             }
         }
-        self.record(step, u, &self.u[self.now])
+        self.record(step, None, u, &self.u[self.now])
     }
 
     /// State of the recorder.
@@ -459,152 +461,5 @@ impl<T: Float, const G: usize> DeviceTile<T, G> {
 
     fn launch(&self, launch: Launch, arguments: &[&[Argument]]) -> Result<()> {
         self.device.launch(launch, &arguments.concat())
-    }
-}
-
-impl<T: Float> Scheme<T> {
-    fn new<const G: usize>(on: &dyn Device, tile: &Tile<T, G>) -> Result<Self> {
-        let layout = &tile.layout;
-        match &tile.stencil {
-            Stencil::Uniform(uniform) => {
-                let zero = T::from_f64(0.0);
-                let solid = T::from_f64(if uniform.rows.is_some() { 1.0 } else { 0.0 });
-                let rows = uniform.rows.unwrap_or(zero);
-                let words = [uniform.layers, rows, uniform.columns, solid];
-                Ok(Scheme::Uniform(Argument::of(words)))
-            }
-            Stencil::Pairs(pairs) => {
-                const MOST: usize = 9;
-                let (mut weights, mut offsets) = (Vec::new(), [0i32; MOST]);
-                for (p, (offset, values)) in pairs.all().enumerate() {
-                    offsets[p] = offset as i32;
-                    weights.push(Array::of(on, values)?);
-                }
-                let mut pointers = [0u64; MOST];
-                for (pointer, weights) in pointers.iter_mut().zip(&weights) {
-                    *pointer = weights.address(0);
-                }
-                let mut bytes = bytemuck::bytes_of(&pointers).to_vec();
-                bytes.extend(bytemuck::bytes_of(&offsets));
-                bytes.extend(bytemuck::bytes_of(&(weights.len() as i32)));
-                Ok(Scheme::Pairs {
-                    argument: Argument::from_bytes(&bytes),
-                    blocks: Blocks::new(on, tile)?,
-                    _weights: weights,
-                })
-            }
-            Stencil::Cardiax(cardiax) => {
-                let mut tables = Vec::new();
-                for values in cardiax.layer_weights().iter().chain(&cardiax.column_weights()) {
-                    tables.push(Array::of(on, values)?);
-                }
-                for values in cardiax.coefficients() {
-                    tables.push(Array::of(on, values)?);
-                }
-                let pointers: Vec<u64> = tables.iter().map(|table| table.address(0)).collect();
-                let numbers = [
-                    -(layout.ghost[0] as i32),
-                    layout.column(0) as i32,
-                    layout.row_stride as i32,
-                    0,
-                ];
-                let mut bytes = bytemuck::cast_slice(&pointers).to_vec();
-                bytes.extend(bytemuck::bytes_of(&numbers));
-                Ok(Scheme::Cardiax {
-                    argument: Argument::from_bytes(&bytes),
-                    blocks: Blocks::new(on, tile)?,
-                    _tables: tables,
-                })
-            }
-        }
-    }
-}
-
-impl Blocks {
-    fn new<T: Float, const G: usize>(on: &dyn Device, tile: &Tile<T, G>) -> Result<Self> {
-        let layout = &tile.layout;
-        let (cells, region) = match tile.spans.blocks(layout.ghost[0]) {
-            Some((cells, region)) => (cells, region),
-            None => (all_blocks(layout), &[][..]),
-        };
-        let places: Vec<Place> = cells.iter().map(|c| Place::new(layout, *c)).collect();
-        Ok(Self {
-            places: Array::of(on, &places)?,
-            region: match region {
-                [] => None,
-                region => Some(Array::of(on, region)?),
-            },
-        })
-    }
-}
-
-/// All blocks of a tile and its ghosts.
-fn all_blocks(layout: &Layout) -> Vec<[isize; 3]> {
-    let range = |a: usize| {
-        let ghost = layout.ghost[a] as isize;
-        -ghost..layout.size[a] as isize + ghost
-    };
-    let columns = range(2);
-    let (low, high) = layout.whole_blocks(columns.start, columns.end);
-    range(0)
-        .flat_map(|l| {
-            range(1).flat_map(move |r| (low..high).step_by(LANES).map(move |c| [l, r, c]))
-        })
-        .collect()
-}
-
-impl Upstrokes {
-    fn new(on: &dyn Device, options: UpstrokeOptions, arrays: &UpstrokeArrays) -> Result<Self> {
-        let made = Self {
-            options,
-            first: Array::zeros(on, arrays.first.len())?,
-            last: Array::zeros(on, arrays.last.len())?,
-            count: Array::zeros(on, arrays.count.len())?,
-            kept: Array::zeros(on, arrays.kept.len())?,
-            apd: Array::zeros(on, arrays.apd.len())?,
-            peak: Array::zeros(on, arrays.peak.len())?,
-        };
-        made.write(on, arrays)?;
-        Ok(made)
-    }
-
-    fn write(&self, on: &dyn Device, arrays: &UpstrokeArrays) -> Result<()> {
-        self.first.write(on, &arrays.first)?;
-        self.last.write(on, &arrays.last)?;
-        self.count.write(on, &arrays.count)?;
-        self.kept.write(on, &arrays.kept)?;
-        self.apd.write(on, &arrays.apd)?;
-        let peak: Vec<f32> = arrays.peak.iter().map(|p| *p as f32).collect();
-        self.peak.write(on, &peak)
-    }
-
-    fn arrays(&self, on: &dyn Device) -> Result<UpstrokeArrays> {
-        let peak = self.peak.to_vec(on)?;
-        Ok(UpstrokeArrays {
-            first: self.first.to_vec(on)?,
-            last: self.last.to_vec(on)?,
-            count: self.count.to_vec(on)?,
-            kept: self.kept.to_vec(on)?,
-            apd: self.apd.to_vec(on)?,
-            peak: peak.into_iter().map(f64::from).collect(),
-        })
-    }
-
-    fn recorder(&self, dt: f64) -> Recorder {
-        Recorder {
-            first: self.first.address(0),
-            last: self.last.address(0),
-            kept: self.kept.address(0),
-            apd: self.apd.address(0),
-            count: self.count.address(0),
-            peak: self.peak.address(0),
-            threshold: self.options.threshold,
-            rest: self.options.apd_level.map_or(0.0, |level| 1.0 - level),
-            dt,
-            keep: self.options.keep as i32,
-            durations: i32::from(self.options.apd_level.is_some()),
-            on: 1,
-            unused: 0,
-        }
     }
 }
