@@ -171,7 +171,7 @@ done
 parity "FK 3D f64" 1e-8 /fk/u fk.h5 fk fk.toml --set 'fk.grid.shape=[24,48,64]' --set fk.steps=200 \
     --set 'fk.diffusivity={fibre=0.1,sheet=0.05,normal=0.02}'
 edge=3
-((quick)) && edge=6
+((quick)) && edge=5
 e=(--set "mesh.generate.edge=$edge")
 parity "eikonal f64" 1e-10 /fields/activation_time eikonal.h5 eikonal eikonal.toml "${e[@]}"
 parity "gradient f64" 1e-10 /gradient/gamma gradient.h5 gradient eikonal.toml "${e[@]}"

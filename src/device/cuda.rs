@@ -97,7 +97,9 @@ impl Cuda {
 
     fn compile(&self, program: &Program) -> Result<Kernels> {
         let [major, minor] = self.info.capability;
-        let code = nvrtc::machine_code(program, &format!("sm_{major}{minor}"), self.info.nvrtc)?;
+        let architecture = format!("sm_{major}{minor}");
+        let cache = nvrtc::cache_folder();
+        let code = nvrtc::machine_code(program, &architecture, self.info.nvrtc, cache.as_deref())?;
         self.enter()?;
         // SAFETY: the code is whole; the driver copies it. Modules stay loaded with the context.
         let module = unsafe { result::module::load_data(code.as_ptr().cast()) }

@@ -14,8 +14,8 @@ use crate::sha256;
 /// Fused multiply-add only where it is written, so that the results are those of the CPU.
 const OPTIONS: [&str; 2] = ["--std=c++17", "--fmad=false"];
 
-/// Machine code of a program for an architecture (`sm_90`), by NVRTC of this version; from the cache
-/// where it is there.
+/// Machine code of a program for an architecture (`sm_90`), by NVRTC of this version; from the folder
+/// `cache` where it is there, and kept there where it was not.
 ///
 /// # Errors
 /// [`Error::Bug`] with NVRTC's messages where the source does not compile.
@@ -23,12 +23,13 @@ pub fn machine_code(
     program: &Program,
     architecture: &str,
     [major, minor]: [i32; 2],
+    cache: Option<&Path>,
 ) -> Result<Vec<u8>> {
     let text = program.text();
     let options = options(architecture);
     let key = format!("{major}.{minor}\n{}\n{text}", options.join(" "));
     let key = sha256::of_bytes(key.as_bytes());
-    let cached = cache().map(|folder| folder.join(format!("{}-{key}.cubin", program.name)));
+    let cached = cache.map(|folder| folder.join(format!("{}-{key}.cubin", program.name)));
     let read = cached.as_ref().and_then(|path| std::fs::read(path).ok());
     if let Some(code) = read.filter(|code| code.starts_with(b"\x7fELF")) {
         return Ok(code);
@@ -64,7 +65,7 @@ fn keep(path: &Path, code: &[u8]) -> Result<()> {
 }
 
 /// Where compiled programs are kept: `$XDG_CACHE_HOME/isochrone`, or `~/.cache/isochrone`.
-fn cache() -> Option<PathBuf> {
+pub fn cache_folder() -> Option<PathBuf> {
     let folder = |name: &str| {
         let path = PathBuf::from(std::env::var_os(name)?);
         path.is_absolute().then_some(path)

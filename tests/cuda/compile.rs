@@ -113,3 +113,44 @@ fn every_kernel_compiles_for_every_architecture_without_spills() {
         }
     }
 }
+
+/// What was compiled is kept under the name of its source, architecture and version, complete or not
+/// at all; what is damaged is compiled anew.
+#[test]
+fn compiled_kernels_are_kept() {
+    let version = match probe::nvrtc_version() {
+        Ok(version) => version,
+        Err(reason) => {
+            eprintln!("SKIPPED: no kernels to be kept: {reason}");
+            return;
+        }
+    };
+    let folder = tempfile::tempdir().unwrap();
+    let cache = folder.path().join("isochrone");
+    let files = || -> Vec<std::path::PathBuf> {
+        let entries = std::fs::read_dir(&cache).unwrap();
+        entries.map(|entry| entry.unwrap().path()).collect()
+    };
+    let program = eikonal::on_device::program::<f64>();
+    let compile = |architecture, version| {
+        nvrtc::machine_code(&program, architecture, version, Some(&cache)).unwrap()
+    };
+    let code = compile("sm_80", version);
+    let kept = files();
+    assert_eq!(kept.len(), 1, "{kept:?}");
+    assert_eq!(std::fs::read(&kept[0]).unwrap(), code);
+    // Read and not compiled: what is there comes back.
+    let marked = [&code[..], b"mark"].concat();
+    std::fs::write(&kept[0], &marked).unwrap();
+    assert_eq!(compile("sm_80", version), marked);
+    std::fs::write(&kept[0], b"half").unwrap();
+    assert_eq!(compile("sm_80", version), code);
+    assert_eq!(files().len(), 1);
+    compile("sm_90", version);
+    compile("sm_80", [version[0], version[1] + 1]);
+    assert_eq!(
+        files().len(),
+        3,
+        "one file for each architecture and version"
+    );
+}

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use std::ffi::{CString, c_void};
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use isochrone::device::cuda::Cuda;
 use isochrone::device::{
@@ -126,25 +126,54 @@ fn compile(program: &Program) -> &'static HostProgram {
     program
 }
 
-/// Frees nothing: the memory is that of a vector.
-struct Heap {
-    blocks: Mutex<HashMap<u64, Vec<u64>>>,
-}
+/// Pages with one that cannot be touched before and behind. An array ends at the page behind it or,
+/// `reversed`, begins at the page before it: a kernel that goes beyond its memory ends the test.
+struct Pages;
 
-impl Release for Heap {
-    fn release(&self, address: u64) {
-        self.blocks.lock().unwrap().remove(&address);
+const PAGE: usize = 4096;
+
+impl Pages {
+    /// Start and length of the mapping that has `bytes` from `address` on.
+    fn around(address: u64, bytes: usize) -> (usize, usize) {
+        let inside = bytes.next_multiple_of(PAGE);
+        (address as usize / PAGE * PAGE - PAGE, inside + 2 * PAGE)
+    }
+
+    fn allocate(bytes: usize, reversed: bool) -> u64 {
+        let inside = bytes.next_multiple_of(PAGE);
+        let (none, both) = (libc::PROT_NONE, libc::PROT_READ | libc::PROT_WRITE);
+        let flags = libc::MAP_PRIVATE | libc::MAP_ANONYMOUS;
+        // SAFETY: new pages of our own, of which those within are made accessible.
+        let within = unsafe {
+            let start = libc::mmap(std::ptr::null_mut(), inside + 2 * PAGE, none, flags, -1, 0);
+            assert_ne!(start, libc::MAP_FAILED);
+            let within = start.byte_add(PAGE);
+            assert_eq!(libc::mprotect(within, inside, both), 0);
+            within as u64
+        };
+        if reversed {
+            within
+        } else {
+            within + (inside - bytes.next_multiple_of(8)) as u64
+        }
     }
 }
 
-fn heap() -> &'static Arc<Heap> {
-    static HEAP: OnceLock<Arc<Heap>> = OnceLock::new();
-    HEAP.get_or_init(|| {
-        Arc::new(Heap {
-            blocks: Mutex::new(HashMap::new()),
-        })
-    })
+impl Release for Pages {
+    fn release(&self, address: u64) {
+        let bytes = SIZES
+            .lock()
+            .unwrap()
+            .as_mut()
+            .and_then(|sizes| sizes.remove(&address));
+        let (start, len) = Self::around(address, bytes.unwrap());
+        // SAFETY: the mapping that `allocate` made.
+        unsafe { libc::munmap(start as *mut c_void, len) };
+    }
 }
+
+/// Bytes at each address.
+static SIZES: Mutex<Option<HashMap<u64, usize>>> = Mutex::new(None);
 
 impl Device for HostDevice {
     fn name(&self) -> String {
@@ -156,13 +185,13 @@ impl Device for HostDevice {
     }
 
     fn allocate(&self, bytes: usize) -> Result<Memory> {
-        let owner = Arc::clone(heap()) as Arc<dyn Release>;
+        let owner = Arc::new(Pages) as Arc<dyn Release>;
         if bytes == 0 {
             return Ok(Memory::new(0, 0, owner));
         }
-        let mut block = vec![0u64; bytes.div_ceil(8)];
-        let address = block.as_mut_ptr() as u64;
-        heap().blocks.lock().unwrap().insert(address, block);
+        let address = Pages::allocate(bytes, self.reversed);
+        let mut sizes = SIZES.lock().unwrap();
+        sizes.get_or_insert_default().insert(address, bytes);
         Ok(Memory::new(address, bytes, owner))
     }
 

@@ -2,6 +2,7 @@
 //! path that a run takes; and NVRTC and ptxas, where they are installed, compile them all. Where there
 //! is a GPU, all of it is done there, too.
 
+mod command;
 #[allow(dead_code)]
 #[path = "../common/mod.rs"]
 mod common;
