@@ -1,22 +1,24 @@
 #!/usr/bin/env bash
 # Parity with the CPU and speed of everything that a GPU computes, with a given program.
 #
-#     scripts/gpu-bench.sh BINARY [--test TEST] [--output results.json] [--quick]
+#     scripts/gpu-bench.sh BINARY [--test TEST] [--sanitize] [--output results.json] [--quick]
 #
 # BINARY is an isochrone that was built with the feature cuda; TEST, the executable of the test `cuda`
 # (`cargo test --release --test cuda --no-run` prints its name), runs every kernel beside its twin.
 # Builds nothing. Prints a line per case and writes them as JSON; exit code 1 if parity does not hold
-# or a case fails, 2 without a GPU. --quick: small cases, to try the script.
+# or a case fails, 2 without a GPU. --sanitize: TEST also under compute-sanitizer (memcheck and
+# racecheck). --quick: small cases, to try the script.
 set -euo pipefail
 
-usage() { sed -n '2,10s/^# \{0,1\}//p' "${BASH_SOURCE[0]}"; exit 2; }
-binary='' test='' output=gpu-bench.json quick=0 device=cuda
+usage() { sed -n '2,11s/^# \{0,1\}//p' "${BASH_SOURCE[0]}"; exit 2; }
+binary='' test='' output=gpu-bench.json quick=0 sanitize=0 device=cuda
 while (($#)); do
     case $1 in
     --test) test=$(realpath "$2"); shift ;;
     --output) output=$2; shift ;;
     --device) device=$2; shift ;; # to try the script on a machine without a GPU: cpu
     --quick) quick=1 ;;
+    --sanitize) sanitize=1 ;;
     -*) usage ;;
     *) binary=$(realpath "$1") ;;
     esac
@@ -155,6 +157,15 @@ END
 if [[ -n $test ]]; then
     echo "== every kernel beside its twin"
     "$test" --test-threads 1 || failed=1
+    if ((sanitize)); then
+        for tool in memcheck racecheck; do
+            echo "== compute-sanitizer $tool"
+            for part in fk::one_diffusivity fk::masked eikonal::ventricle; do
+                compute-sanitizer --tool "$tool" --error-exitcode 1 "$test" --test-threads 1 "$part" ||
+                    failed=1
+            done
+        done
+    fi
 fi
 
 echo "== parity with the CPU"

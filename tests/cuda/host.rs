@@ -44,11 +44,14 @@ pub struct HostDevice {
     pub reversed: bool,
     /// Bytes that it pretends to have.
     pub memory: usize,
-    recorded: Mutex<Option<Vec<(Launch, Vec<Argument>)>>>,
+    recorded: Mutex<Option<Vec<Launched>>>,
 }
 
+/// A launch with its arguments.
+type Launched = (Launch, Vec<Argument>);
+
 impl HostDevice {
-    pub fn new(reversed: bool) -> Arc<dyn Device> {
+    pub fn open(reversed: bool) -> Arc<dyn Device> {
         Arc::new(Self::with_memory(reversed, 1 << 30))
     }
 
@@ -67,46 +70,64 @@ pub type Open = Box<dyn Fn() -> Arc<dyn Device> + Sync>;
 /// The devices that kernels are tested on: the host with threads in two orders, and a GPU where there
 /// is one.
 pub fn devices() -> Vec<(&'static str, Open)> {
-    let mut all: Vec<(&'static str, Open)> = vec![
-        ("host", Box::new(|| HostDevice::new(false))),
-        ("host, reversed", Box::new(|| HostDevice::new(true))),
-    ];
+    let mut all: Vec<(&'static str, Open)> = Vec::new();
+    let told = Command::new(compiler()).arg("--version").output();
+    if told.is_ok_and(|output| output.status.success()) {
+        all.push(("host", Box::new(|| HostDevice::open(false))));
+        all.push(("host, reversed", Box::new(|| HostDevice::open(true))));
+    } else {
+        eprintln!("SKIPPED on the host: there is no {}", compiler());
+    }
     if let Ok(found) = isochrone::device::probe::devices() {
         let gpu = move || Arc::new(Cuda::open(&found[0]).unwrap()) as Arc<dyn Device>;
-        all.push((GPU, Box::new(gpu)));
+        all.push(("GPU", Box::new(gpu)));
     }
+    assert!(!all.is_empty(), "neither a C++ compiler nor a GPU");
     all
 }
 
-/// Name of a device that is no host.
-pub const GPU: &str = "GPU";
+fn compiler() -> String {
+    std::env::var("CXX").unwrap_or("g++".into())
+}
 
-/// Folder of the compiled libraries.
+/// What makes the kernels host C++.
+const SHIM: &str = include_str!("host.hpp");
+
+/// Folder of the compiled libraries; where the test runs on another machine than it was built on, one
+/// for temporary files.
 fn folder() -> PathBuf {
-    Path::new(env!("CARGO_TARGET_TMPDIR")).join("cuda-host")
+    let built = Path::new(env!("CARGO_TARGET_TMPDIR"));
+    let base = if built.is_dir() {
+        built.to_owned()
+    } else {
+        std::env::temp_dir()
+    };
+    base.join("cuda-host")
 }
 
 fn compile(program: &Program) -> &'static HostProgram {
     let text = program.text();
-    let host = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/cuda");
-    let shim = std::fs::read(host.join("host.hpp")).unwrap();
-    let key = sha256::of_bytes(&[text.as_bytes(), &shim].concat());
+    let key = sha256::of_bytes(&[text.as_bytes(), SHIM.as_bytes()].concat());
     let mut all = LIBRARIES.lock().unwrap_or_else(PoisonError::into_inner);
     let all = all.get_or_insert_default();
     if let Some(known) = all.get(&key) {
         return known;
     }
     std::fs::create_dir_all(folder()).unwrap();
-    let source = folder().join(format!("{key}.cpp"));
+    let own = std::process::id();
+    let include = folder().join(format!("{key}-{own}"));
+    let source = include.join("kernels.cpp");
     let library = folder().join(format!("{key}.so"));
     if !library.exists() {
+        std::fs::create_dir_all(&include).unwrap();
+        std::fs::write(include.join("host.hpp"), SHIM).unwrap();
         std::fs::write(&source, &text).unwrap();
-        let built = folder().join(format!("{key}-{}.so", std::process::id()));
-        let output = Command::new(std::env::var("CXX").unwrap_or("g++".into()))
+        let built = include.join("kernels.so");
+        let output = Command::new(compiler())
             .args(["-std=c++17", "-O2", "-shared", "-fPIC", "-w"])
             .args(["-march=native", "-ffp-contract=off", "-fno-strict-aliasing"])
             .arg("-I")
-            .arg(&host)
+            .arg(&include)
             .arg("-o")
             .arg(&built)
             .arg(&source)
@@ -115,6 +136,7 @@ fn compile(program: &Program) -> &'static HostProgram {
         let told = String::from_utf8_lossy(&output.stderr);
         assert!(output.status.success(), "{told}");
         std::fs::rename(&built, &library).unwrap();
+        std::fs::remove_dir_all(&include).unwrap();
     }
     // SAFETY: the library was made here and has no initialisers that matter.
     let library = unsafe { Library::new(&library) }.unwrap();
@@ -313,7 +335,7 @@ fn start(reversed: bool, launch: Launch, arguments: &[Argument]) {
 
 struct Recorded {
     reversed: bool,
-    launches: Vec<(Launch, Vec<Argument>)>,
+    launches: Vec<Launched>,
 }
 
 impl Recording for Recorded {

@@ -3,7 +3,6 @@
 //! is a GPU, all of it is done there, too.
 
 mod command;
-#[allow(dead_code)]
 #[path = "../common/mod.rs"]
 mod common;
 mod compile;
