@@ -4,7 +4,7 @@ use std::marker::PhantomData;
 
 use bytemuck::Pod;
 
-use super::{Argument, Device, Memory};
+use super::{Argument, Arriving, Device, Memory};
 use crate::error::Result;
 
 /// `len` values of type `V` on a device. Its methods take the device that made it.
@@ -61,6 +61,11 @@ impl<V: Pod> Array<V> {
             return Ok(());
         }
         device.read(self.address(0), bytemuck::cast_slice_mut(values))
+    }
+
+    /// Begins to copy all values.
+    pub fn read_later(&self, device: &dyn Device) -> Result<Box<dyn Arriving>> {
+        device.read_later(self.address(0), self.len * size_of::<V>())
     }
 
     /// All values.

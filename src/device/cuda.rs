@@ -1,4 +1,5 @@
-//! A GPU through the CUDA driver: one context, one stream in the order of which all is done.
+//! A GPU through the CUDA driver: one context, one stream in the order of which all is done, and one
+//! for copies that nothing waits for.
 
 use std::ffi::{CString, c_void};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -6,7 +7,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 use cudarc::driver::{DriverError, result, sys};
 
 use super::probe::DeviceInfo;
-use super::{Argument, Device, Kernel, Kernels, Launch, Memory, Program, Recording, Release};
+use super::{
+    Argument, Arriving, Device, Kernel, Kernels, Launch, Memory, Program, Recording, Release,
+};
 use super::{nvrtc, too_little};
 use crate::error::{Error, Result};
 
@@ -21,6 +24,7 @@ struct Handles {
     device: sys::CUdevice,
     context: sys::CUcontext,
     stream: sys::CUstream,
+    copies: sys::CUstream,
 }
 
 // SAFETY: the driver lets any thread use a context and a stream; every call makes the context
@@ -34,6 +38,7 @@ impl Drop for Handles {
             // SAFETY: the stream and the context are ours and not used again.
             unsafe {
                 let _ = result::stream::destroy(self.stream);
+                let _ = result::stream::destroy(self.copies);
                 let _ = result::primary_ctx::release(self.device);
             }
         }
@@ -77,14 +82,18 @@ impl Cuda {
             unsafe { result::primary_ctx::retain(device) }.map_err(failed("open the device"))?;
         // SAFETY: retained just now.
         unsafe { result::ctx::set_current(context) }.map_err(failed("enter the context"))?;
-        let stream = result::stream::create(result::stream::StreamKind::NonBlocking)
-            .map_err(failed("make a stream"))?;
+        let stream = || {
+            result::stream::create(result::stream::StreamKind::NonBlocking)
+                .map_err(failed("make a stream"))
+        };
+        let (stream, copies) = (stream()?, stream()?);
         Ok(Self {
             info: info.clone(),
             handles: Arc::new(Handles {
                 device,
                 context,
                 stream,
+                copies,
             }),
             loaded: Mutex::new(Vec::new()),
         })
@@ -164,6 +173,37 @@ impl Device for Cuda {
         self.wait()
     }
 
+    fn read_later(&self, from: u64, bytes: usize) -> Result<Box<dyn Arriving>> {
+        let stream = self.enter()?;
+        let copies = self.handles.copies;
+        let action = "copy from it meanwhile";
+        // SAFETY: freed when the copy is dropped, after its end.
+        let host = unsafe { result::malloc_host(bytes.max(1), 0) }.map_err(failed(action))?;
+        let event = || result::event::create(sys::CUevent_flags::CU_EVENT_DISABLE_TIMING);
+        let mut arriving = PinnedCopy {
+            handles: Arc::clone(&self.handles),
+            host,
+            bytes,
+            events: [std::ptr::null_mut(); 2],
+        };
+        arriving.events = [
+            event().map_err(failed(action))?,
+            event().map_err(failed(action))?,
+        ];
+        let [begin, end] = arriving.events;
+        // SAFETY: streams and events live; the host memory is as long as the copy; it begins after all
+        // work so far and is waited for before it is read or freed.
+        unsafe {
+            let host = std::slice::from_raw_parts_mut(host.cast::<u8>(), bytes);
+            result::event::record(begin, stream).map_err(failed(action))?;
+            let flags = sys::CUevent_wait_flags::CU_EVENT_WAIT_DEFAULT;
+            result::stream::wait_event(copies, begin, flags).map_err(failed(action))?;
+            result::memcpy_dtoh_async(host, from, copies).map_err(failed(action))?;
+            result::event::record(end, copies).map_err(failed(action))?;
+        }
+        Ok(Box::new(arriving))
+    }
+
     fn copy(&self, from: u64, to: u64, bytes: usize) -> Result<()> {
         let stream = self.enter()?;
         // SAFETY: arrays check their bounds.
@@ -228,6 +268,47 @@ impl Device for Cuda {
         let stream = self.enter()?;
         // SAFETY: the stream is ours.
         unsafe { result::stream::synchronize(stream) }.map_err(failed("finish its work"))
+    }
+}
+
+/// A copy to memory that the device reaches by itself.
+struct PinnedCopy {
+    handles: Arc<Handles>,
+    host: *mut c_void,
+    bytes: usize,
+    /// Its begin and end; null where they could not be made.
+    events: [sys::CUevent; 2],
+}
+
+// SAFETY: as for the handles; the memory is its own.
+unsafe impl Send for PinnedCopy {}
+unsafe impl Sync for PinnedCopy {}
+
+impl Arriving for PinnedCopy {
+    fn take(&mut self, bytes: &mut [u8]) -> Result<()> {
+        self.handles.enter()?;
+        // SAFETY: the event was recorded after the copy.
+        unsafe { result::event::synchronize(self.events[1]) }.map_err(failed("finish a copy"))?;
+        let count = self.bytes.min(bytes.len());
+        // SAFETY: the memory has so many bytes, and the copy has ended.
+        let arrived = unsafe { std::slice::from_raw_parts(self.host.cast::<u8>(), count) };
+        bytes[..count].copy_from_slice(arrived);
+        Ok(())
+    }
+}
+
+impl Drop for PinnedCopy {
+    fn drop(&mut self) {
+        if self.handles.enter().is_ok() {
+            // SAFETY: the copy has ended before its memory is freed.
+            unsafe {
+                let _ = result::stream::synchronize(self.handles.copies);
+                for event in self.events.into_iter().filter(|event| !event.is_null()) {
+                    let _ = result::event::destroy(event);
+                }
+                let _ = result::free_host(self.host);
+            }
+        }
     }
 }
 

@@ -46,6 +46,10 @@ pub trait Device: Send + Sync {
     /// Copies from the device, after all work so far.
     fn read(&self, from: u64, bytes: &mut [u8]) -> Result<()>;
 
+    /// Begins a copy from the device, of what is there after all work so far; what is asked for later
+    /// does not wait for it and must leave the memory alone.
+    fn read_later(&self, from: u64, bytes: usize) -> Result<Box<dyn Arriving>>;
+
     /// Copies on the device.
     fn copy(&self, from: u64, to: u64, bytes: usize) -> Result<()>;
 
@@ -61,6 +65,12 @@ pub trait Device: Send + Sync {
 
     /// Waits for all work so far.
     fn wait(&self) -> Result<()>;
+}
+
+/// Bytes on their way from a device.
+pub trait Arriving: Send + Sync {
+    /// Waits for them.
+    fn take(&mut self, bytes: &mut [u8]) -> Result<()>;
 }
 
 /// Launches that were noted.

@@ -105,6 +105,17 @@ pub trait Simulation {
     /// A field of all cells in the order of the grid, on rank 0; NaN where there is no tile.
     fn gather(&self, comm: &dyn Communicator, field: usize) -> Option<Values>;
 
+    /// Begins to copy fields as they are now, where steps can go on meanwhile; says whether it does,
+    /// the same on all ranks. [`finish_gather`](Self::finish_gather) ends it.
+    fn begin_gather(&self, _fields: &[usize]) -> bool {
+        false
+    }
+
+    /// As [`gather`](Self::gather), of a field as it was when the copy began.
+    fn finish_gather(&self, comm: &dyn Communicator, field: usize) -> Option<Values> {
+        self.gather(comm, field)
+    }
+
     /// Sets a field from values given on rank 0, converted to the precision of the run; cells that
     /// are NaN keep theirs.
     fn scatter(&self, comm: &dyn Communicator, field: usize, values: Option<&Values>);

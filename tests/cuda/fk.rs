@@ -448,3 +448,66 @@ fn too_little_memory_is_said_before_the_run() {
         "{text}"
     );
 }
+
+/// A run goes on to the same bits where it changes between the CPU and a device, by what a checkpoint
+/// holds.
+#[test]
+fn a_run_goes_on_elsewhere() {
+    let mut case = Case::new([1, 50, 70]);
+    case.tissue.active = Some(mask([1, 50, 70]));
+    let (first, steps) = (23, 60);
+    let begin = |device: Option<Arc<dyn Device>>| build(&Solo, case.setup(true, device)).unwrap();
+    let whole = case.run(&Solo, None, steps);
+    for (name, open) in devices() {
+        for to_device in [true, false] {
+            let devices = [(!to_device).then(&open), to_device.then(&open)];
+            let [one, other] = devices.map(begin);
+            for field in 0..3 {
+                one.scatter(&Solo, field, Some(&case.initial(field)));
+            }
+            one.advance(&Solo, 0, first);
+            for field in 0..3 {
+                other.scatter(&Solo, field, one.gather(&Solo, field).as_ref());
+            }
+            let upstrokes = one.upstrokes(&Solo);
+            other.restore_upstrokes(&Solo, upstrokes.as_ref()).unwrap();
+            other.advance(&Solo, first, steps - first);
+            other.failure(&Solo).unwrap();
+            let seen = Seen {
+                fields: (0..3)
+                    .map(|f| other.gather(&Solo, f).unwrap().to_f64())
+                    .collect(),
+                upstrokes: other.upstrokes(&Solo),
+                probes: whole.probes.clone(),
+                largest: whole.largest,
+            };
+            case.compare(&whole, &seen, &format!("to {name}: {to_device}"));
+        }
+    }
+}
+
+/// A frame that is copied while steps go on is that of its time.
+#[test]
+fn frames_are_of_their_time() {
+    let case = Case::new([1, 40, 50]);
+    for (name, open) in devices() {
+        let run = |device| {
+            let simulation = build(&Solo, case.setup(true, device)).unwrap();
+            simulation.advance(&Solo, 0, 10);
+            let later = simulation.begin_gather(&[0, 2]);
+            let at_once = (!later).then(|| [0, 2].map(|f| simulation.gather(&Solo, f).unwrap()));
+            simulation.advance(&Solo, 10, 15);
+            let frame = at_once
+                .unwrap_or_else(|| [0, 2].map(|f| simulation.finish_gather(&Solo, f).unwrap()));
+            (later, frame, simulation.gather(&Solo, 0).unwrap())
+        };
+        let (later, frame, end) = run(Some(open()));
+        assert!(later, "{name}");
+        assert_ne!(frame[0], end, "{name}: nothing happens");
+        if SimdLevel::detect() != SimdLevel::Baseline {
+            let (_, expected, expected_end) = run(None);
+            assert_eq!(frame, expected, "{name}");
+            assert_eq!(end, expected_end, "{name}");
+        }
+    }
+}

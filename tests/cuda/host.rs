@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use isochrone::device::cuda::Cuda;
 use isochrone::device::{
-    Argument, Device, Kernel, Kernels, Launch, Memory, Program, Recording, Release,
+    Argument, Arriving, Device, Kernel, Kernels, Launch, Memory, Program, Recording, Release,
 };
 use isochrone::error::{Error, Result};
 use isochrone::sha256;
@@ -231,6 +231,12 @@ impl Device for HostDevice {
         Ok(())
     }
 
+    fn read_later(&self, from: u64, bytes: usize) -> Result<Box<dyn Arriving>> {
+        let mut arrived = vec![0; bytes];
+        self.read(from, &mut arrived)?;
+        Ok(Box::new(Arrived(arrived)))
+    }
+
     fn copy(&self, from: u64, to: u64, bytes: usize) -> Result<()> {
         // SAFETY: arrays check their bounds.
         unsafe { std::ptr::copy(from as *const u8, to as *mut u8, bytes) };
@@ -330,6 +336,16 @@ fn start(reversed: bool, launch: Launch, arguments: &[Argument]) {
             *kernel.program.library.get(b"host_reversed\0").unwrap();
         reverse(i32::from(reversed));
         (kernel.launch)(&parameters, pointers.as_mut_ptr());
+    }
+}
+
+/// Bytes that were there at once.
+struct Arrived(Vec<u8>);
+
+impl Arriving for Arrived {
+    fn take(&mut self, bytes: &mut [u8]) -> Result<()> {
+        bytes.copy_from_slice(&self.0);
+        Ok(())
     }
 }
 

@@ -41,6 +41,40 @@ impl<T: Float, K: Kinetics<T, G>, const G: usize> DeviceEngine<T, K, G> {
         });
     }
 
+    /// Copies a field on the device and begins to copy that to the host.
+    fn snapshot(&self, field: usize) -> Result<()> {
+        let (state, on) = (&mut *lock(&self.state), &*self.device);
+        if !state.snapshots.contains_key(&field) {
+            let tiles = state.tiles.iter();
+            let made = tiles.map(|tile| Array::zeros(on, tile.field(field).len()));
+            state.snapshots.insert(field, made.collect::<Result<_>>()?);
+        }
+        // The copy before has ended.
+        state.arriving.remove(&field);
+        let begin = |(tile, snapshot): (&DeviceTile<T, G>, &Array<T>)| {
+            snapshot.copy_from(on, tile.field(field))?;
+            snapshot.read_later(on)
+        };
+        let begun = state.tiles.iter().zip(&state.snapshots[&field]).map(begin);
+        let begun = begun.collect::<Result<_>>()?;
+        state.arriving.insert(field, begun);
+        Ok(())
+    }
+
+    /// Brings a field as it was to the engine of the CPU.
+    fn arrive(&self, field: usize) -> Result<()> {
+        let arriving = lock(&self.state).arriving.remove(&field);
+        for (tile, mut arriving) in self.host.tiles.iter().zip(arriving.unwrap_or_default()) {
+            let tile = &mut *lock(tile);
+            let values = match field {
+                0 => &mut tile.u[tile.now],
+                _ => &mut tile.gates[field - 1],
+            };
+            arriving.take(bytemuck::cast_slice_mut(&mut values[..]))?;
+        }
+        Ok(())
+    }
+
     fn upload(&self, field: usize) {
         let state = lock(&self.state);
         self.attempt(|| {
@@ -177,6 +211,16 @@ impl<T: Float, K: Kinetics<T, G>, const G: usize> Simulation for DeviceEngine<T,
 
     fn gather(&self, comm: &dyn Communicator, field: usize) -> Option<Values> {
         self.download(field);
+        Simulation::gather(&self.host, comm, field)
+    }
+
+    fn begin_gather(&self, fields: &[usize]) -> bool {
+        self.attempt(|| fields.iter().try_for_each(|field| self.snapshot(*field)));
+        true
+    }
+
+    fn finish_gather(&self, comm: &dyn Communicator, field: usize) -> Option<Values> {
+        self.attempt(|| self.arrive(field));
         Simulation::gather(&self.host, comm, field)
     }
 

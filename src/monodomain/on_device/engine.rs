@@ -9,7 +9,7 @@ use super::moves::{Move, Pass, moves};
 use super::parameters::{Extent, Largest};
 use super::tile::DeviceTile;
 use crate::comm::Communicator;
-use crate::device::{Argument, Array, Device, Kernels, Launch, Recording, check_memory};
+use crate::device::{Argument, Array, Arriving, Device, Kernels, Launch, Recording, check_memory};
 use crate::error::{Error, Result};
 use crate::ionic::Kinetics;
 use crate::monodomain::engine::{Engine, lock};
@@ -42,6 +42,9 @@ pub(super) struct State<T, const G: usize> {
     recordings: HashMap<(usize, usize), Box<dyn Recording>>,
     clock: Array<u64>,
     pub(super) looked: Array<Largest>,
+    /// Copies of fields that are on their way, and their fields on the device, by field and tile.
+    pub(super) arriving: HashMap<usize, Vec<Box<dyn Arriving>>>,
+    pub(super) snapshots: HashMap<usize, Vec<Array<T>>>,
     pub(super) probes: Option<(Vec<usize>, Vec<Probes<T>>)>,
 }
 
@@ -71,6 +74,8 @@ impl<T: Float, K: Kinetics<T, G>, const G: usize> DeviceEngine<T, K, G> {
             recordings: HashMap::new(),
             clock: Array::zeros(on, 1)?,
             looked: Array::zeros(on, LOOKERS)?,
+            arriving: HashMap::new(),
+            snapshots: HashMap::new(),
             probes: None,
         };
         Ok(Self {

@@ -98,6 +98,7 @@ impl March<'_> {
                 self.recorders.sample(comm, self.simulation, step, tissue)?;
             }
             if save {
+                self.recorders.settle(comm, self.simulation, tissue)?;
                 let time = step as f64 * self.fk.dt;
                 state::save(
                     comm,
