@@ -17,8 +17,8 @@ pub const NVRTC_PATH: &str = "ISOCHRONE_NVRTC";
 /// Oldest driver, as `cuDriverGetVersion` counts: 12.0.
 const OLDEST_DRIVER: i32 = 12_000;
 
-/// All functions of the driver that are called.
-const DRIVER_FUNCTIONS: &[&str] = &[
+/// All functions of the driver that are called: a driver without one is too old.
+pub const DRIVER_FUNCTIONS: &[&str] = &[
     "cuInit",
     "cuDriverGetVersion",
     "cuGetErrorName",

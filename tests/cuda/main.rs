@@ -6,6 +6,7 @@ mod command;
 #[path = "../common/mod.rs"]
 mod common;
 mod compile;
+mod driver;
 mod eikonal;
 mod fk;
 mod host;
