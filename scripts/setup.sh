@@ -5,7 +5,8 @@
 #
 # Debian or Ubuntu as root: installs what is missing. Elsewhere: prints what is missing, exits 1.
 # The Python packages (for scripts/check_results.py and scripts/picture.py, and NVIDIA's compiler for
-# the test of the kernels) go to .venv and are optional: where they cannot be had, a line says so and the set-up goes on.
+# the test of the kernels) go to .venv and are optional: where they cannot be had, a line says so and
+# the set-up goes on.
 set -euo pipefail
 source "$(dirname "${BASH_SOURCE[0]}")/environment.sh"
 
