@@ -269,6 +269,7 @@ impl Case {
             stimuli: Vec::new(),
             schedules: Vec::new(),
             upstrokes: None,
+            device: None,
             threads: self.threads,
             level: self.level,
             steps_per_exchange: std::env::var("STEPS").ok().and_then(|s| s.parse().ok()),

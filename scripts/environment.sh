@@ -15,6 +15,15 @@ if [[ -x .venv/bin/python ]]; then
 fi
 export PATH PYTHON
 
+# NVIDIA's compiler for kernels and its assembler, where scripts/setup.sh put them: the test `cuda`
+# takes them. A program with a GPU finds the NVRTC of its CUDA without.
+for tool in NVRTC=cuda_nvrtc/lib/libnvrtc.so.12 PTXAS=cuda_nvcc/bin/ptxas; do
+    for file in .venv/lib/python3*/site-packages/nvidia/"${tool#*=}"; do
+        [[ -e $file ]] && export "ISOCHRONE_${tool%%=*}=$PWD/$file"
+    done
+done
+unset tool file
+
 # Open MPI refuses root, and more ranks than cores, and ties each of two ranks to one core, where
 # its threads would share that core; a rank that waits would keep the core from others. As
 # variables, so that other MPIs take the same command line.

@@ -4,8 +4,9 @@
 #     scripts/setup.sh
 #
 # Debian or Ubuntu as root: installs what is missing. Elsewhere: prints what is missing, exits 1.
-# The Python packages (for scripts/check_results.py and scripts/picture.py) go to .venv and are
-# optional: where they cannot be had, a line says so and the set-up goes on.
+# The Python packages (for scripts/check_results.py and scripts/picture.py, and NVIDIA's compiler for
+# the test of the kernels) go to .venv and are optional: where they cannot be had, a line says so and
+# the set-up goes on.
 set -euo pipefail
 source "$(dirname "${BASH_SOURCE[0]}")/environment.sh"
 
@@ -81,6 +82,11 @@ if ((${#missing[@]})); then
     exit 1
 fi
 
+# Optional: NVIDIA's compiler for kernels and its assembler, so that the test `cuda` compiles all of
+# them for GPUs on machines without one. Pinned: a newer one may drop an old architecture.
+CUDA_WHEELS=(nvidia-cuda-nvrtc-cu12==12.9.86 nvidia-cuda-nvcc-cu12==12.9.86)
+cuda_ready() { [[ -n ${ISOCHRONE_NVRTC:-} && -n ${ISOCHRONE_PTXAS:-} ]]; }
+
 # Optional: Python packages that read the results.
 python_ready() { "$PYTHON" -c 'import numpy, h5py, matplotlib, vtkmodules' 2>/dev/null; }
 if ! python_ready; then
@@ -90,4 +96,10 @@ if ! python_ready; then
         PYTHON=.venv/bin/python
     fi
     python_ready || echo "setup: without them; only the checks and pictures of results need them" >&2
+fi
+if ! cuda_ready; then
+    echo "setup: installing NVRTC and ptxas into .venv"
+    { [[ -x .venv/bin/python ]] || python3 -m venv .venv; } &&
+        .venv/bin/python -m pip install -q --retries 1 --no-deps "${CUDA_WHEELS[@]}" ||
+        echo "setup: without them; the test that compiles kernels for GPUs is skipped" >&2
 fi

@@ -64,6 +64,9 @@ pub enum Error {
     /// The computation left the physical range.
     #[error("diverged: {problem}; {remedy}")]
     Diverged { problem: String, remedy: String },
+    /// A GPU refused or failed.
+    #[error("device: {problem}; {remedy}")]
+    Device { problem: String, remedy: String },
     /// Something that cannot happen did.
     #[error("internal error (please report it): {0}")]
     Bug(String),
@@ -85,7 +88,7 @@ impl Error {
             Error::BadFile { .. } | Error::Config { .. } | Error::BadData { .. } => 65,
             Error::MissingInput { .. } => 66,
             Error::Bug(_) => 70,
-            Error::Io { .. } => 74,
+            Error::Io { .. } | Error::Device { .. } => 74,
             Error::Interrupted { .. } | Error::Stopped { .. } => 75,
             Error::Diverged { .. } => 76,
             Error::Rank { exit_code, .. } => *exit_code,

@@ -22,6 +22,7 @@ pub mod atomic_file;
 pub mod cli;
 pub mod comm;
 pub mod config;
+pub mod device;
 pub mod eikonal;
 pub mod error;
 pub mod exact_sum;

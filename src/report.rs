@@ -23,6 +23,7 @@ pub struct Report {
     command: String,
     threads: usize,
     simd: &'static str,
+    device: String,
     begun: Instant,
     date: String,
     shares: Shares,
@@ -49,6 +50,7 @@ impl Report {
             command: command.into(),
             threads,
             simd,
+            device: "cpu".into(),
             begun: Instant::now(),
             date: utc(SystemTime::now()),
             shares: Shares::default(),
@@ -56,6 +58,16 @@ impl Report {
             sizes: Map::new(),
             result: Map::new(),
         }
+    }
+
+    /// Says on what the run computes, if not on processors.
+    pub fn device(&mut self, name: &str) {
+        self.device = name.to_string();
+    }
+
+    /// On what the run computes.
+    pub fn device_name(&self) -> &str {
+        &self.device
     }
 
     /// Runs `work` and adds its time to the timer `name`.
@@ -137,7 +149,7 @@ impl Report {
         report.insert("hostname".into(), json!(hostname()));
         report.insert("ranks".into(), json!(comm.size()));
         report.insert("threads".into(), json!(self.threads));
-        report.insert("device".into(), json!("cpu"));
+        report.insert("device".into(), json!(self.device));
         report.insert("simd".into(), json!(self.simd));
         report.extend(self.sizes.clone());
         report.insert("timings_s".into(), json!(all.timings_s));
@@ -161,6 +173,7 @@ impl Provenance {
     pub fn new(
         ranks: usize,
         threads: usize,
+        device: &str,
         simd: &str,
         configuration: &str,
         libraries: &[(String, String)],
@@ -182,7 +195,7 @@ impl Provenance {
                 ("date", utc(SystemTime::now())),
                 ("command_line", arguments.join(" ")),
                 ("configuration", configuration.to_string()),
-                ("device", "cpu".to_string()),
+                ("device", device.to_string()),
                 ("simd", simd.to_string()),
                 ("libraries", libraries.join(", ")),
                 ("inputs_sha256", hashes.join("\n")),
@@ -299,7 +312,7 @@ mod tests {
         std::fs::write(file.path(), "abc").unwrap();
         let inputs = [file.path().to_owned()];
         let libraries = [("HDF5".to_string(), "1.10.8".to_string())];
-        let made = Provenance::new(2, 3, "avx2", "[mesh]\n", &libraries, &inputs).unwrap();
+        let made = Provenance::new(2, 3, "cpu", "avx2", "[mesh]\n", &libraries, &inputs).unwrap();
         let value = |name: &str| {
             let mut all = made.texts.iter();
             all.find(|(n, _)| n == name).unwrap().1.clone()

@@ -50,6 +50,7 @@ fn exchanged(integrator: Integrator, steps_per_exchange: usize) {
                 stimuli: Vec::new(),
                 schedules: Vec::new(),
                 upstrokes: None,
+                device: None,
                 threads: 1,
                 level: SimdLevel::detect(),
                 steps_per_exchange: Some(steps_per_exchange),

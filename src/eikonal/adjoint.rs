@@ -7,6 +7,7 @@
 //! are exchanged once), so that the sums are the same for any number of ranks.
 
 use super::forward::{Eikonal, Solution};
+use super::on_device::levels;
 use super::shared_cycle::{self, Side};
 use super::tangent::Members;
 use super::upwind::UpwindStencil;
@@ -28,6 +29,11 @@ pub struct Downwind {
 const ABSENT: u32 = u32::MAX;
 
 impl Downwind {
+    /// Edges of vertex u: `edges[offsets[u]..offsets[u + 1]]`.
+    pub(super) fn graph(&self) -> (&[u32], &[(u32, f64)]) {
+        (&self.offsets, &self.edges)
+    }
+
     fn at(&self, u: u32) -> &[(u32, f64)] {
         let u = u as usize;
         &self.edges[self.offsets[u] as usize..self.offsets[u + 1] as usize]
@@ -129,6 +135,9 @@ impl<T: Real> Eikonal<T> {
         phi_bar: &mut [f64],
         traffic: &mut Traffic,
     ) {
+        if self.adjoint_on_device(comm, solution, downwind, phi_bar) {
+            return;
+        }
         let order = &solution.order;
         let mut cycles = order.cycles.iter().rev().peekable();
         for (r, round) in order.rounds.iter().enumerate().rev() {
@@ -167,6 +176,25 @@ impl<T: Real> Eikonal<T> {
                     });
             }
         }
+    }
+
+    /// The same on the device, where there is one that can.
+    fn adjoint_on_device(
+        &self,
+        comm: &dyn Communicator,
+        solution: &Solution<T>,
+        downwind: &Downwind,
+        phi_bar: &mut [f64],
+    ) -> bool {
+        let Some(device) = self.on_device.as_ref().filter(|_| comm.size() == 1) else {
+            return false;
+        };
+        let Some(levels) = levels(&solution.order, &solution.stencils) else {
+            return false;
+        };
+        let done = device.adjoint(&levels, solution, downwind, phi_bar);
+        done.inspect_err(|e| tracing::warn!("adjoint on the CPU: {e}"))
+            .is_ok()
     }
 
     fn adjoint_shared_cycle(

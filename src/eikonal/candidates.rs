@@ -110,20 +110,22 @@ impl Candidates {
 }
 
 /// Tolerance, as a share of the time, within which a solution may win.
-fn relative_tolerance<T: Real>() -> f64 {
+pub(super) fn relative_tolerance<T: Real>() -> f64 {
     // 1e-9 in f64; in f32 rounding gathered along a path reaches 1e-6.
     if T::EPSILON < 1e-12 { 1e-9 } else { 5e-5 }
 }
 
 /// Finds the candidates at the fixed point `phi` (owned and ghosts) of the iteration.
 /// `file_order` is the number in the file of each tetrahedron; `sources` with their onset times, by
-/// ascending local vertex.
+/// ascending local vertex. `winners`: the corners of each tetrahedron that may win, a bit each, where
+/// a device has found them.
 pub fn find<T: Real>(
     mesh: &MetricMesh<T>,
     inv_gamma: &[T],
     phi: &[T],
     file_order: &[u32],
     sources: &[(u32, T)],
+    winners: Option<&[u8]>,
 ) -> Candidates {
     let count = mesh.tetrahedra.len() as u32;
     let starts: Vec<u32> = (0..count).step_by(CHUNK).collect();
@@ -131,7 +133,11 @@ pub fn find<T: Real>(
         .par_iter()
         .map(|start| {
             let mut finder = Finder::new(mesh, inv_gamma, phi);
-            finder.run(*start..count.min(start + CHUNK as u32));
+            let tetrahedra = *start..count.min(start + CHUNK as u32);
+            match winners {
+                Some(winners) => finder.take(tetrahedra, winners),
+                None => finder.run(tetrahedra),
+            }
             finder
         })
         .collect();
@@ -215,6 +221,21 @@ impl<'a, T: Real> Finder<'a, T> {
             if (v as usize) < self.mesh.owned {
                 self.hit(v, incidence);
             }
+        }
+    }
+
+    /// Notes the corners that a device has found.
+    fn take(&mut self, tetrahedra: std::ops::Range<u32>, winners: &[u8]) {
+        for t in tetrahedra {
+            let corners = winners[t as usize];
+            for corner in (0..4).filter(|c| corners >> c & 1 == 1) {
+                let incidence = t << 2 | corner;
+                let v = self.mesh.vertex_at(incidence);
+                if (v as usize) < self.mesh.owned {
+                    self.hit(v, incidence);
+                }
+            }
+            self.local_solves += u64::from(corners.count_ones());
         }
     }
 

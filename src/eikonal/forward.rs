@@ -7,9 +7,11 @@ use super::canonical::{Problem, canonical};
 use super::cycles::Numbers;
 use super::fim::{Iteration, Patience};
 use super::metric_mesh::{MetricMesh, Tetrahedron};
+use super::on_device::OnDevice;
 use super::upwind::{CausalOrder, UpwindStencil};
 use crate::comm::halo::{Halo, Traffic};
 use crate::comm::{Communicator, agree};
+use crate::device::Device;
 use crate::error::{Error, Result};
 use crate::partition::local_mesh::LocalMesh;
 use crate::real::Real;
@@ -77,6 +79,8 @@ pub struct Eikonal<T: Real> {
     mean_edge: f64,
     bucket_width: Option<f64>,
     team: Arc<Team>,
+    /// Where the rank computes what a device can; absent: its threads.
+    pub(super) on_device: Option<OnDevice<T>>,
 }
 
 /// Activation times with their upwind stencils.
@@ -159,7 +163,18 @@ impl<T: Real> Eikonal<T> {
             mean_edge: totals[0] / totals[1].max(1.0),
             bucket_width,
             team: Arc::new(agree(comm, Team::new(threads))?),
+            on_device: None,
         })
+    }
+
+    /// Brings the problem to the device of this rank. Collective.
+    ///
+    /// # Errors
+    /// Those of the devices of all ranks: too little memory, for one.
+    pub fn on_device(mut self, comm: &dyn Communicator, device: &Arc<dyn Device>) -> Result<Self> {
+        let made = OnDevice::new(Arc::clone(device), &self.mesh, &self.halo);
+        self.on_device = Some(agree(comm, made)?);
+        Ok(self)
     }
 
     /// The same problem in another number type.
@@ -178,6 +193,7 @@ impl<T: Real> Eikonal<T> {
             mean_edge: self.mean_edge,
             bucket_width: self.bucket_width,
             team: Arc::clone(&self.team),
+            on_device: None,
         }
     }
 
@@ -210,7 +226,11 @@ impl<T: Real> Eikonal<T> {
                 width,
                 patience,
             };
-            let fim = iteration.solve(comm, &mut phi, &known, &mut counters.traffic);
+            let traffic = &mut counters.traffic;
+            let fim = match &self.on_device {
+                Some(device) => device.solve(comm, &iteration, &mut phi, &known, traffic)?,
+                None => iteration.solve(comm, &mut phi, &known, traffic),
+            };
             counters.local_solves += fim.local_solves;
             counters.vertex_updates += fim.vertex_updates;
             let mut put_off = [fim.put_off];
@@ -218,12 +238,20 @@ impl<T: Real> Eikonal<T> {
             if put_off[0] > 0 {
                 known.copy_from_slice(&phi);
             }
+            let winners = match &self.on_device {
+                Some(device) => {
+                    let tolerance = candidates::relative_tolerance::<T>();
+                    Some(agree(comm, device.candidates(tolerance))?)
+                }
+                None => None,
+            };
             let found = candidates::find(
                 &self.mesh,
                 &inv_gamma,
                 &phi,
                 &self.numbers.tetrahedra,
                 &self.sources,
+                winners.as_deref(),
             );
             let problem = Problem {
                 mesh: &self.mesh,

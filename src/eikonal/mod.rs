@@ -18,6 +18,7 @@ mod levels;
 pub mod local_solver;
 pub mod local_solves;
 pub mod metric_mesh;
+pub mod on_device;
 pub mod options;
 mod pipeline;
 mod screen;

@@ -9,6 +9,7 @@
 
 use super::cyclic_system::CyclicSystem;
 use super::forward::{Eikonal, Solution};
+use super::on_device::levels;
 use super::shared_cycle::{self, Side};
 use crate::comm::Communicator;
 use crate::comm::halo::Traffic;
@@ -38,6 +39,9 @@ impl<T: Real> Eikonal<T> {
                 .collect(),
             phi_dot: vec![0.0; self.mesh.vertex_count() * width],
         };
+        if let Some(phi_dot) = self.tangent_on_device(comm, solution, &sweep.source, width) {
+            return phi_dot;
+        }
         let order = &solution.order;
         let (mut start, mut cycle) = (0, 0);
         for round in &order.rounds {
@@ -65,6 +69,21 @@ impl<T: Real> Eikonal<T> {
             start = round.end;
         }
         sweep.phi_dot
+    }
+
+    /// The same on the device, where there is one that can.
+    fn tangent_on_device(
+        &self,
+        comm: &dyn Communicator,
+        solution: &Solution<T>,
+        source: &[f64],
+        width: usize,
+    ) -> Option<Vec<f64>> {
+        let device = self.on_device.as_ref().filter(|_| comm.size() == 1)?;
+        let levels = levels(&solution.order, &solution.stencils)?;
+        let done = device.tangent(&levels, solution, source, width);
+        done.inspect_err(|e| tracing::warn!("tangent on the CPU: {e}"))
+            .ok()
     }
 
     /// dφ/dγ of every local vertex, one column per domain. Collective.

@@ -28,6 +28,18 @@ impl<T: Real> Eikonal<T> {
             .iter()
             .map(|tet| ((tet[0] as usize) < owned).then_some([0.0; 6]))
             .collect();
+        if let Some(device) = &self.on_device {
+            let ghosts = &downwind.ghosts;
+            match device.sensitivity(local, &solution.stencils, ghosts, gamma, phi_bar) {
+                Ok(all) => {
+                    for (mine, found) in sensitivity.iter_mut().zip(all) {
+                        *mine = mine.map(|_| found);
+                    }
+                    return sensitivity;
+                }
+                Err(e) => tracing::warn!("sensitivity on the CPU: {e}"),
+            }
+        }
         // Contributions of a tetrahedron's vertices in ascending number of the file.
         let mut order: Vec<u32> = (0..self.mesh.vertex_count() as u32).collect();
         order.sort_unstable_by_key(|v| self.numbers.vertices[*v as usize]);

@@ -106,6 +106,23 @@ pub struct AlievPanfilovKinetics<T> {
 }
 
 impl<T: Float> Kinetics<T, 1> for AlievPanfilovKinetics<T> {
+    const TWIN: (&'static str, &'static str) = (
+        "ionic/aliev_panfilov.cuh",
+        include_str!("aliev_panfilov.cuh"),
+    );
+
+    fn words(&self) -> Vec<T> {
+        vec![
+            self.dt,
+            self.k,
+            self.minus_k_a,
+            self.a_plus_1,
+            self.epsilon_dt,
+            self.mu_1_dt,
+            self.mu_2,
+        ]
+    }
+
     #[inline(always)]
     fn step<A: Arithmetic>(&self, u: T, [v]: [T; 1]) -> (T, [T; 1]) {
         // −k (u − a)(u − 1) = k u (1 + a − u) − k a, and k u (1 + a − u) is what v tends to.

@@ -251,6 +251,19 @@ pub struct FentonKarmaKinetics<T> {
 }
 
 impl<T: Float> Kinetics<T, 2> for FentonKarmaKinetics<T> {
+    const TWIN: (&'static str, &'static str) =
+        ("ionic/fenton_karma.cuh", include_str!("fenton_karma.cuh"));
+
+    fn words(&self) -> Vec<T> {
+        let mut words = vec![self.u_c, self.u_v];
+        words.extend(self.fast);
+        words.extend([self.out_excited, self.out_resting]);
+        words.extend([self.v_excited, self.v_below, self.v_above].concat());
+        words.extend([self.w_excited, self.w_resting].concat());
+        words.extend(self.slow.words());
+        words
+    }
+
     #[inline(always)]
     fn step<A: Arithmetic>(&self, u: T, [v, w]: [T; 2]) -> (T, [T; 2]) {
         let p = u >= self.u_c;

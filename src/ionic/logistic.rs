@@ -44,6 +44,21 @@ pub struct Logistic<T> {
 }
 
 impl<T: Float> Logistic<T> {
+    /// Text of the twin for a device.
+    pub const TWIN: (&'static str, &'static str) =
+        ("ionic/logistic.cuh", include_str!("logistic.cuh"));
+
+    /// The constants in the order of the twin's structure.
+    pub(super) fn words(&self) -> [T; 5] {
+        [
+            self.slope,
+            self.offset,
+            self.magic,
+            self.largest,
+            self.scale,
+        ]
+    }
+
     /// Single precision: one reduction step, low degree.
     const SHORT: bool = T::EPSILON > 1e-10;
 

@@ -95,6 +95,17 @@ pub struct MitchellSchaefferKinetics<T> {
 }
 
 impl<T: Float> Kinetics<T, 1> for MitchellSchaefferKinetics<T> {
+    const TWIN: (&'static str, &'static str) = (
+        "ionic/mitchell_schaeffer.cuh",
+        include_str!("mitchell_schaeffer.cuh"),
+    );
+
+    fn words(&self) -> Vec<T> {
+        let mut words = vec![self.u_gate, self.inward, self.outward];
+        words.extend([self.h_closing, self.h_opening].concat());
+        words
+    }
+
     #[inline(always)]
     fn step<A: Arithmetic>(&self, u: T, [h]: [T; 1]) -> (T, [T; 1]) {
         let inward = self.inward * h * u;

@@ -67,6 +67,12 @@ pub trait IonicModel<const G: usize>:
 /// One step at one cell: the inner loop of every simulation. Free of branches, so that the compiler
 /// vectorises a loop over cells.
 pub trait Kinetics<T: Float, const G: usize>: Copy + Send + Sync {
+    /// Path below `src/` and text of the twin for a device: [`step`](Self::step) as `react`.
+    const TWIN: (&'static str, &'static str);
+
+    /// The constants in the order of the twin's structure.
+    fn words(&self) -> Vec<T>;
+
     /// (−Δt J_ion(u, gates), gates after Δt).
     fn step<A: Arithmetic>(&self, u: T, gates: [T; G]) -> (T, [T; G]);
 }

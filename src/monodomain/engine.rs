@@ -64,13 +64,13 @@ pub struct Engine<T, K, const G: usize> {
     /// Numbers of this rank's tiles.
     pub(super) own: Vec<usize>,
     pub(super) tiles: Vec<Mutex<Tile<T, G>>>,
-    kinetics: Vec<K>,
-    timetable: Box<dyn Timetable>,
+    pub(super) kinetics: Vec<K>,
+    pub(super) timetable: Box<dyn Timetable>,
     pub(super) pace: Pace,
-    links: Vec<Links>,
+    pub(super) links: Vec<Links>,
     /// Ranks that messages come from and go to, with what is in a message.
-    incoming: Vec<usize>,
-    outgoing: Vec<(usize, Vec<Parcel>)>,
+    pub(super) incoming: Vec<usize>,
+    pub(super) outgoing: Vec<(usize, Vec<Parcel>)>,
     outboxes: [Vec<RwLock<Vec<T>>>; 2],
     inbox: RwLock<Vec<Vec<T>>>,
     /// Blocks that each tile has done in this advance.
@@ -78,27 +78,27 @@ pub struct Engine<T, K, const G: usize> {
     team: Team,
     /// First tile of each thread.
     shares: Vec<usize>,
-    counters: Mutex<Counters>,
+    pub(super) counters: Mutex<Counters>,
 }
 
 /// Where a tile's ghosts come from, and what others want of it.
 #[derive(Debug, Default)]
-struct Links {
+pub(super) struct Links {
     /// Ghosts from tiles of this rank: tile, position in its outbox.
-    near: Vec<(usize, usize, Copy)>,
+    pub(super) near: Vec<(usize, usize, Copy)>,
     /// Ghosts from other ranks: message, position in it.
-    far: Vec<(usize, usize, Copy)>,
+    pub(super) far: Vec<(usize, usize, Copy)>,
     /// Boxes in the outbox, one after the other.
-    wanted: Vec<Copy>,
+    pub(super) wanted: Vec<Copy>,
     outbox: usize,
 }
 
 /// A part of a tile's outbox, as it goes into a message.
 #[derive(Debug, Clone, PartialEq)]
-struct Parcel {
-    tile: usize,
-    start: usize,
-    len: usize,
+pub(super) struct Parcel {
+    pub(super) tile: usize,
+    pub(super) start: usize,
+    pub(super) len: usize,
 }
 
 impl<T: Float, K: Kinetics<T, G>, const G: usize> Engine<T, K, G> {
@@ -193,7 +193,7 @@ impl<T: Float, K: Kinetics<T, G>, const G: usize> Engine<T, K, G> {
         }
     }
 
-    fn block(&self, first: u64, count: usize) -> Block {
+    pub(super) fn block(&self, first: u64, count: usize) -> Block {
         let mut stimuli = vec![Vec::new(); count];
         for (step, on) in stimuli.iter_mut().enumerate() {
             self.timetable.active(first + step as u64, on);
@@ -312,7 +312,7 @@ impl<T: Float, K: Kinetics<T, G>, const G: usize> Engine<T, K, G> {
         }
     }
 
-    fn fields(&self) -> usize {
+    pub(super) fn fields(&self) -> usize {
         self.pace.fields(G)
     }
 

@@ -13,6 +13,7 @@ pub mod ghosts;
 pub mod grid;
 mod kernel;
 pub mod layout;
+pub mod on_device;
 pub mod options;
 pub mod region;
 pub mod simd;

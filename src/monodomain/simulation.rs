@@ -1,16 +1,20 @@
 //! A simulation whose precision and cell model are chosen at run time.
 
+use std::sync::Arc;
+
 use super::activation::{UpstrokeArrays, UpstrokeOptions};
 use super::build::{self, Make, StimulusCells};
 use super::division::{Division, counts};
 use super::engine::{Counters, Engine, Pace, Timetable};
 use super::grid::{Grid, Tissue};
 use super::layout::layered;
+use super::on_device::DeviceEngine;
 use super::options::{Integrator, StencilKind};
 use super::stencil::cardiax;
 use super::stimulus::Schedule;
 use super::tile::Tile;
 use crate::comm::{Communicator, agree, broadcast_json};
+use crate::device::Device;
 use crate::eikonal::options::Precision;
 use crate::error::{Error, Result};
 use crate::ionic::{GateStep, IonicModel, Kinetics, Model, Visitor, dispatch};
@@ -35,6 +39,8 @@ pub struct Setup<'a> {
     pub schedules: Vec<Schedule>,
     pub upstrokes: Option<UpstrokeOptions>,
     pub threads: usize,
+    /// Where the rank computes; absent: its processors.
+    pub device: Option<Arc<dyn Device>>,
     pub level: SimdLevel,
     /// Chosen by the program where absent.
     pub steps_per_exchange: Option<usize>,
@@ -91,8 +97,24 @@ pub trait Simulation {
     /// Advances by `steps` steps from step `first` on.
     fn advance(&self, comm: &dyn Communicator, first: u64, steps: u64);
 
+    /// What went wrong on a device since the last time; what was computed since is not to be used.
+    fn failure(&self, _comm: &dyn Communicator) -> Result<()> {
+        Ok(())
+    }
+
     /// A field of all cells in the order of the grid, on rank 0; NaN where there is no tile.
     fn gather(&self, comm: &dyn Communicator, field: usize) -> Option<Values>;
+
+    /// Begins to copy fields as they are now, where steps can go on meanwhile; says whether it does,
+    /// the same on all ranks. [`finish_gather`](Self::finish_gather) ends it.
+    fn begin_gather(&self, _fields: &[usize]) -> bool {
+        false
+    }
+
+    /// As [`gather`](Self::gather), of a field as it was when the copy began.
+    fn finish_gather(&self, comm: &dyn Communicator, field: usize) -> Option<Values> {
+        self.gather(comm, field)
+    }
 
     /// Sets a field from values given on rank 0, converted to the precision of the run; cells that
     /// are NaN keep theirs.
@@ -268,8 +290,13 @@ impl<T: Float> Visitor for Build<'_, T> {
         };
         let depth = make.depth(&division);
         // Threads without a tile would only spin.
-        let team = agree(comm, Team::new(setup.threads.clamp(1, tiles.len().max(1))))?;
-        Ok(Box::new(Engine::new(
+        let threads = if setup.device.is_some() {
+            1
+        } else {
+            setup.threads.clamp(1, tiles.len().max(1))
+        };
+        let team = agree(comm, Team::new(threads))?;
+        let engine = Engine::new(
             comm.rank(),
             division,
             tiles,
@@ -278,7 +305,14 @@ impl<T: Float> Visitor for Build<'_, T> {
             pace,
             depth,
             team,
-        )))
+        );
+        match setup.device {
+            None => Ok(Box::new(engine)),
+            Some(device) => {
+                let engine = DeviceEngine::new(engine, device);
+                Ok(Box::new(agree(comm, engine)?))
+            }
+        }
     }
 }
 
@@ -302,14 +336,57 @@ fn divide(
         ));
     }
     let active = tissue.active.as_deref();
+    let on_device = || device_tile(shape, active.is_some(), comm.size());
     tiles_for(
         &setup.grid,
         setup.stencil,
-        setup.tile,
+        setup.tile.or_else(|| {
+            let tile = setup.device.is_some().then(on_device)?;
+            Some(unlayered(&setup.grid, tile))
+        }),
         active.is_some(),
         |tile| counts(shape, active, tile),
         [comm.size(), setup.threads],
     )
+}
+
+/// Tiles of a masked tissue for each rank with a device: enough for equal shares.
+const MASKED_TILES: usize = 8;
+
+/// Cells of a tile on layers, rows, columns for ranks with devices: one tile each, as large as it
+/// may be.
+fn device_tile(shape: [usize; 3], masked: bool, ranks: usize) -> [usize; 3] {
+    let mut tile = shape;
+    let mut parts = match (masked, ranks) {
+        (true, 2..) => ranks * MASKED_TILES,
+        _ => ranks,
+    };
+    // The largest factors first, each along the axis that is longest then.
+    let mut factors = Vec::new();
+    let mut factor = 2;
+    while parts > 1 {
+        if parts % factor == 0 {
+            factors.push(factor);
+            parts /= factor;
+        } else {
+            factor += 1;
+        }
+    }
+    for factor in factors.into_iter().rev() {
+        // Layers where there is a choice: they are cut without ghosts beside columns.
+        let longest = (0..3).rev().max_by_key(|a| tile[*a]).unwrap_or(0);
+        tile[longest] = tile[longest].div_ceil(factor);
+    }
+    tile
+}
+
+/// Layers, rows, columns as z, y, x.
+fn unlayered(grid: &Grid, [layers, rows, columns]: [usize; 3]) -> [usize; 3] {
+    if grid.shape[0] == 1 {
+        [1, layers, columns]
+    } else {
+        [layers, rows, columns]
+    }
 }
 
 /// The tiles for `ranks` with `threads` each, in the size `asked` for along z, y, x or in one that is

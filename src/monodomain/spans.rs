@@ -192,6 +192,19 @@ impl<T: Float> Masked<T> {
         });
     }
 
+    /// Layer, row and first column of all blocks.
+    pub fn all(&self) -> Vec<[isize; 3]> {
+        let layers = self.first.windows(2).zip(self.lowest..);
+        let blocks = layers.flat_map(|(range, layer)| {
+            let groups = &self.groups[range[0]..range[1]];
+            let places = groups
+                .iter()
+                .flat_map(|group| &self.places[group.blocks.clone()]);
+            places.map(move |[row, low]| [layer, *row as isize, *low as isize])
+        });
+        blocks.collect()
+    }
+
     /// Groups of a layer.
     #[inline(always)]
     pub fn of_layer(&self, layer: isize) -> &[Group] {

@@ -3,6 +3,7 @@
 use std::fmt::Write;
 
 use crate::comm::Communicator;
+use crate::device::choose;
 use crate::error::Result;
 use crate::report::{COMMIT, VERSION, hostname};
 use crate::simd::SimdLevel;
@@ -28,6 +29,9 @@ fn text(ranks: usize) -> String {
     line("processors", &processors().to_string());
     line("SIMD", SimdLevel::detect().name());
     line("devices", "cpu");
+    for device in choose::describe() {
+        line("", &device);
+    }
     text
 }
 

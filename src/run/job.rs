@@ -1,6 +1,7 @@
 //! What every command that runs a case begins and ends with.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use super::info;
 use super::model::Model;
@@ -8,7 +9,8 @@ use super::output::{self, Existing, Output};
 use super::plan::Plan;
 use crate::cli::RunArgs;
 use crate::comm::{Communicator, agree, broadcast_json};
-use crate::config::{Case, DeviceChoice, load_on_root};
+use crate::config::{Case, load_on_root};
+use crate::device::{Device, choose::choose};
 use crate::error::{Error, Result};
 use crate::progress::Console;
 use crate::report::{Provenance, Report, hostname};
@@ -22,6 +24,8 @@ pub struct Job<'c> {
     pub report: Report,
     /// Threads of this rank.
     pub threads: usize,
+    /// Device of this rank; absent: it computes with its threads.
+    pub device: Option<Arc<dyn Device>>,
     /// Only the plan is wanted.
     pub dry_run: bool,
     /// What an interrupted run left is to be used.
@@ -41,19 +45,14 @@ impl<'c> Job<'c> {
         console: Console,
         needs: impl Fn(&Case) -> Result<()>,
     ) -> Result<Self> {
-        let case = load_on_root(comm, &args.case.inputs(), |case| {
-            needs(case)?;
-            if case.run.device == DeviceChoice::Cuda {
-                return Err(case.origins.error(
-                    "run.device",
-                    "there is no CUDA device that this program can use",
-                    "choose auto or cpu",
-                ));
-            }
-            Ok(())
-        })?;
+        let case = load_on_root(comm, &args.case.inputs(), needs)?;
         agree(comm, case.run.simd.pin())?;
         let threads = start_threads(comm, case.run.threads)?;
+        let device = choose(comm, case.run.device)?;
+        let mut report = Report::new(command, threads, SimdLevel::detect().name());
+        if let Some(device) = &device {
+            report.device(&format!("cuda: {}", device.name()));
+        }
         let folder = args
             .output
             .clone()
@@ -61,8 +60,9 @@ impl<'c> Job<'c> {
         Ok(Self {
             comm,
             console,
-            report: Report::new(command, threads, SimdLevel::detect().name()),
+            report,
             threads,
+            device,
             dry_run: args.dry_run,
             resume: args.resume,
             folder,
@@ -104,6 +104,7 @@ impl<'c> Job<'c> {
             Provenance::new(
                 self.comm.size(),
                 self.threads,
+                self.report.device_name(),
                 SimdLevel::detect().name(),
                 self.case.to_toml(),
                 &info::libraries(),

@@ -38,8 +38,13 @@ impl Model {
     pub fn eikonal<T: Real>(&self, job: &mut Job) -> Result<Eikonal<T>> {
         let width = job.case.eikonal.bucket_width;
         let comm = job.comm;
+        let device = job.device.clone();
         job.report.time("setup", || {
-            Eikonal::new(comm, &self.local, &self.sources, width)
+            let eikonal = Eikonal::new(comm, &self.local, &self.sources, width)?;
+            match &device {
+                Some(device) => eikonal.on_device(comm, device),
+                None => Ok(eikonal),
+            }
         })
     }
 

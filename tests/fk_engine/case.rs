@@ -157,6 +157,7 @@ impl Case {
             stimuli,
             schedules,
             upstrokes: self.upstrokes,
+            device: None,
             threads: way.threads,
             level: way.level,
             steps_per_exchange: way.steps_per_exchange,

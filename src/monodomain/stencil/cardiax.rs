@@ -147,6 +147,28 @@ impl<T: Float> Cardiax<T> {
         }
     }
 
+    /// Weights of each layer (zeros beyond the grid), [first, second] derivative by layer and offset.
+    pub fn layer_weights(&self) -> [Vec<T>; 2] {
+        let zeros = [0.0; WIDTH];
+        let all = |of: fn(&Weights) -> &[f64; WIDTH]| {
+            let layers = self.layers.iter();
+            let rows = layers.map(|w| w.as_ref().map_or(&zeros, of));
+            rows.flatten().map(|w| T::from_f64(*w)).collect()
+        };
+        [all(|w| &w.first), all(|w| &w.second)]
+    }
+
+    /// Weights along a row, [first, second] derivative by offset and column.
+    pub fn column_weights(&self) -> [Vec<T>; 2] {
+        let all = |rows: &[Aligned<T>]| rows.iter().flat_map(|row| row.iter().copied()).collect();
+        [all(&self.first), all(&self.second)]
+    }
+
+    /// Δt D/Δ², Δt (g_y D)/Δ², Δt (g_x D)/Δ² of all cells.
+    pub fn coefficients(&self) -> [&[T]; 3] {
+        [&self.d, &self.d_layers, &self.d_columns]
+    }
+
     /// Largest Δt D/Δ².
     pub fn largest(&self) -> f64 {
         self.d.iter().map(|d| d.value()).fold(0.0, f64::max)

@@ -89,6 +89,12 @@ impl<T: Float> Pairs<T> {
         }
     }
 
+    /// Offset and weights of each pair.
+    pub fn all(&self) -> impl Iterator<Item = (isize, &[T])> {
+        let weights = self.weights.iter().map(|weights| &weights[..]);
+        self.offsets.iter().copied().zip(weights)
+    }
+
     /// Whether D has no cross terms, and along how many axes it acts.
     pub fn straight(&self) -> Option<usize> {
         (self.offsets.len() == self.faces).then_some(self.faces)

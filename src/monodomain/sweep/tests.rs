@@ -35,6 +35,12 @@ impl Medium for Medium3 {
 struct Off;
 
 impl<T: Float> Kinetics<T, 0> for Off {
+    const TWIN: (&'static str, &'static str) = ("", "");
+
+    fn words(&self) -> Vec<T> {
+        Vec::new()
+    }
+
     fn step<A: Arithmetic>(&self, _: T, gates: [T; 0]) -> (T, [T; 0]) {
         (T::from_f64(0.0), gates)
     }

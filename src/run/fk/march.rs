@@ -61,6 +61,7 @@ impl March<'_> {
             }
             let begun = Instant::now();
             self.simulation.advance(comm, step, next - step);
+            self.simulation.failure(comm)?;
             job.report.add_time("step", begun.elapsed());
             let advanced = next - step;
             step = next;
@@ -97,6 +98,7 @@ impl March<'_> {
                 self.recorders.sample(comm, self.simulation, step, tissue)?;
             }
             if save {
+                self.recorders.settle(comm, self.simulation, tissue)?;
                 let time = step as f64 * self.fk.dt;
                 state::save(
                     comm,
@@ -121,6 +123,7 @@ impl March<'_> {
         // After the last checkpoint: a run that is made longer shall not have these samples.
         let io = Instant::now();
         (self.recorders).sample_end(comm, self.simulation, step, tissue)?;
+        self.simulation.failure(comm)?;
         job.report.add_time("io", io.elapsed());
         Ok(Ended::Complete)
     }

@@ -253,6 +253,7 @@ fn build(job: &Job, fk: &FkOptions, prepared: Option<&Prepared>) -> Result<Box<d
                 .map(|s| Schedule::new(s, fk.dt))
                 .collect(),
             upstrokes,
+            device: job.device.clone(),
             threads: job.threads,
             level: SimdLevel::detect(),
             steps_per_exchange: fk.steps_per_exchange,

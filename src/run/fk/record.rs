@@ -55,6 +55,8 @@ pub struct Recorders {
     fields: Vec<String>,
     probes: Vec<usize>,
     root: Option<OnRoot>,
+    /// Time of the frame that is being copied while steps go on.
+    pending: Option<f64>,
 }
 
 struct OnRoot {
@@ -151,6 +153,7 @@ impl Recorders {
             fields,
             probes,
             root: root.transpose()?,
+            pending: None,
         })
     }
 
@@ -183,7 +186,50 @@ impl Recorders {
     ) -> Result<()> {
         self.take(comm, simulation, step, tissue, |every| {
             !step.is_multiple_of(every)
-        })
+        })?;
+        self.settle(comm, simulation, tissue)
+    }
+
+    /// Records the frame that was being copied while steps went on. Collective; before a checkpoint.
+    pub fn settle(
+        &mut self,
+        comm: &dyn Communicator,
+        simulation: &dyn Simulation,
+        tissue: Option<&Tissue>,
+    ) -> Result<()> {
+        let Some(time) = self.pending.take() else {
+            return Ok(());
+        };
+        let mut values: Vec<Option<Values>> = vec![None; self.fields.len()];
+        for field in self.frame_fields() {
+            values[field] = simulation.finish_gather(comm, field);
+        }
+        agree(comm, self.frame(time, &values, tissue))
+    }
+
+    /// The fields of a frame, by number, in the order of the frame.
+    fn frame_fields(&self) -> Vec<usize> {
+        let number = |name: &String| self.fields.iter().position(|f| f == name);
+        self.options.frames.iter().filter_map(number).collect()
+    }
+
+    /// Writes a frame on rank 0.
+    fn frame(
+        &mut self,
+        time: f64,
+        values: &[Option<Values>],
+        tissue: Option<&Tissue>,
+    ) -> Result<()> {
+        let fields = self.frame_fields();
+        let (Some(root), Some(tissue)) = (&mut self.root, tissue) else {
+            return Ok(());
+        };
+        let variables = fields.iter().filter_map(|field| {
+            let mut values = values[*field].as_ref()?.to_f32();
+            blank(&mut values, tissue, f32::NAN);
+            Some(values)
+        });
+        root.recording.frame(time, variables.collect())
     }
 
     /// Takes samples after `step` steps with the recorders whose interval is `wanted`.
@@ -195,10 +241,14 @@ impl Recorders {
         tissue: Option<&Tissue>,
         wanted: impl Fn(u64) -> bool,
     ) -> Result<()> {
+        self.settle(comm, simulation, tissue)?;
         let due = |every: Option<u64>| every.is_some_and(&wanted);
-        let frames = due(self.intervals.frames);
+        let mut frames = due(self.intervals.frames);
         let (ecg, tip) = (due(self.intervals.ecg), due(self.intervals.tip));
         let time = step as f64 * self.dt;
+        if frames && !ecg && !tip && simulation.begin_gather(&self.frame_fields()) {
+            (self.pending, frames) = (Some(time), false);
+        }
         let probes = due(self.intervals.probes).then(|| simulation.probe(comm, &self.probes));
         let needed = |field: usize| {
             let name = &self.fields[field];
@@ -218,15 +268,6 @@ impl Recorders {
                 if let Some(u) = &probes {
                     root.recording.probes(time, u)?;
                 }
-                if frames {
-                    let variables = self.options.frames.iter().filter_map(|name| {
-                        let field = self.fields.iter().position(|f| f == name)?;
-                        let mut values = values[field].as_ref()?.to_f32();
-                        blank(&mut values, tissue, f32::NAN);
-                        Some(values)
-                    });
-                    root.recording.frame(time, variables.collect())?;
-                }
                 let u = values[0].as_ref();
                 if let Some(u) = u.filter(|_| ecg) {
                     let potential = root.potential(&u.to_f64(), tissue);
@@ -243,6 +284,10 @@ impl Recorders {
             })(),
             _ => Ok(()),
         };
+        let recorded = recorded.and_then(|()| match frames {
+            true => self.frame(time, &values, tissue),
+            false => Ok(()),
+        });
         agree(comm, recorded)
     }
 

@@ -310,6 +310,7 @@ impl Protocol<'_> {
         while step < end {
             let stride = self.steps(LOOK_EVERY).min(end - step);
             self.simulation.advance(self.comm, step, stride);
+            self.simulation.failure(self.comm)?;
             step += stride;
             self.look(&stretch, step - stride, step)?;
         }
@@ -330,6 +331,7 @@ impl Protocol<'_> {
             .max();
         loop {
             self.simulation.advance(self.comm, step, stride);
+            self.simulation.failure(self.comm)?;
             step += stride;
             let largest = self.look(&stretch, step - stride, step)?;
             let over = step >= stimulus.unwrap_or(0) && largest < rest;

@@ -73,6 +73,7 @@ pub fn save(
         agree(comm, written)?;
     }
     let upstrokes = simulation.upstrokes(comm);
+    simulation.failure(comm)?;
     let written = match (file, upstrokes) {
         (Some((mut file, keep)), upstrokes) => (|| {
             if let Some(arrays) = &upstrokes {

@@ -287,6 +287,7 @@ impl Cable<'_> {
                     keep: 0,
                     apd_level: None,
                 }),
+                device: None,
                 threads: 1,
                 level: SimdLevel::detect(),
                 steps_per_exchange: None,

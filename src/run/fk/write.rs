@@ -39,6 +39,7 @@ pub fn write(
         .map(|field| simulation.gather(comm, field))
         .collect();
     let upstrokes = simulation.upstrokes(comm);
+    simulation.failure(comm)?;
     let time = step as f64 * fk.dt;
     let written = match (recorders.into_recording(), prepared) {
         (Some(recording), Some(p)) => recording.finish(|file| {
