@@ -58,7 +58,7 @@ pub enum Command {
     /// Excitation waves: a reaction-diffusion model on a grid
     Fk(FkArgs),
     /// Activation times from sources
-    Eikonal(RunArgs),
+    Eikonal(EikonalArgs),
     /// Misfit and its derivatives by gamma (and by the velocity tensor)
     Gradient(GradientArgs),
     /// Gamma of every domain from measured activation times
@@ -114,6 +114,15 @@ pub struct FkArgs {
     #[arg(long, value_name = "MM_PER_MS", allow_negative_numbers = true)]
     pub tune_speed: Option<f64>,
     /// Count what so many ranks would exchange, and how even their loads are; run nothing
+    #[arg(long, value_name = "N,…", value_delimiter = ',', value_parser = at_least_one)]
+    pub simulate_ranks: Vec<usize>,
+}
+
+#[derive(Debug, Clone, Args)]
+pub struct EikonalArgs {
+    #[command(flatten)]
+    pub run: RunArgs,
+    /// Solve as so many ranks would, in this process, and count what they compute and exchange
     #[arg(long, value_name = "N,…", value_delimiter = ',', value_parser = at_least_one)]
     pub simulate_ranks: Vec<usize>,
 }

@@ -202,7 +202,7 @@ impl<'a, T: Real> Finder<'a, T> {
             let tet = &self.mesh.tetrahedra[t as usize];
             let times = tet.vertices.map(|v| self.phi[v as usize]);
             let inv_gamma = self.inv_gamma[self.mesh.domains[t as usize] as usize];
-            pipeline.push(t, tet, times, inv_gamma, 15);
+            pipeline.push(t, tet, times, inv_gamma, self.mesh.owned_corners(tet));
         }
         pipeline.finish();
         self.local_solves += pipeline.local_solves();
@@ -211,10 +211,7 @@ impl<'a, T: Real> Finder<'a, T> {
         found.sort_unstable();
         found.dedup();
         for incidence in found {
-            let v = self.mesh.vertex_at(incidence);
-            if (v as usize) < self.mesh.owned {
-                self.hit(v, incidence);
-            }
+            self.hit(self.mesh.vertex_at(incidence), incidence);
         }
     }
 

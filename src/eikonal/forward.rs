@@ -46,7 +46,19 @@ pub struct ForwardCounters {
     pub restarts: u64,
     /// Vertices in cycles of the upwind graph.
     pub cyclic_vertices: u64,
+    /// Of the iteration.
     pub traffic: Traffic,
+    /// Of the canonical pass.
+    pub canonical_traffic: Traffic,
+}
+
+impl ForwardCounters {
+    /// Traffic of the whole solution.
+    pub fn whole_traffic(&self) -> Traffic {
+        let mut whole = self.traffic;
+        whole += self.canonical_traffic;
+        whole
+    }
 }
 
 impl std::ops::AddAssign for ForwardCounters {
@@ -57,6 +69,7 @@ impl std::ops::AddAssign for ForwardCounters {
         self.restarts += other.restarts;
         self.cyclic_vertices = other.cyclic_vertices;
         self.traffic += other.traffic;
+        self.canonical_traffic += other.canonical_traffic;
     }
 }
 
@@ -234,7 +247,7 @@ impl<T: Real> Eikonal<T> {
                 numbers: &self.numbers,
                 candidates: &found,
             };
-            let pass = canonical(comm, &problem, &mut phi, &mut counters.traffic)?;
+            let pass = canonical(comm, &problem, &mut phi, &mut counters.canonical_traffic)?;
             counters.canonical_solves += found.local_solves + pass.local_solves;
             if put_off[0] == 0 {
                 counters.cyclic_vertices = pass.cyclic_vertices;

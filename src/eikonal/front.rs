@@ -263,9 +263,7 @@ impl<'a, T: Real> Front<'a, T> {
         let mesh = self.iteration.mesh;
         for (incidence, time) in pipeline.found() {
             let w = mesh.vertex_at(incidence);
-            if (w as usize) < mesh.owned {
-                out[self.thread_of(w)].push((w, time));
-            }
+            out[self.thread_of(w)].push((w, time));
         }
     }
 
@@ -296,7 +294,8 @@ impl<'a, T: Real> Front<'a, T> {
                     let time = |cell: &Cell<T>| T::load(&cell.time);
                     let times = [time(a), time(b), time(c), time(d)];
                     let inv_gamma = inv_gamma[mesh.domains[t as usize] as usize];
-                    pipeline.push(t, tet, times, inv_gamma, downstream(changed));
+                    let asked = downstream(changed) & mesh.owned_corners(tet);
+                    pipeline.push(t, tet, times, inv_gamma, asked);
                 }
             }
         }

@@ -3,12 +3,13 @@
 use std::path::PathBuf;
 use std::time::Instant;
 
+use super::eikonal_ranks;
 use super::job::Job;
 use super::model::{self, Model, Prepared, Root};
 use super::output::Output;
 use super::plan::Plan;
 use super::result;
-use crate::cli::RunArgs;
+use crate::cli::EikonalArgs;
 use crate::comm::Communicator;
 use crate::eikonal::forward::ForwardCounters;
 use crate::eikonal::options::Precision;
@@ -19,14 +20,17 @@ use crate::real::Real;
 use crate::report::Report;
 
 /// Runs the command. Collective.
-pub fn run(args: &RunArgs, comm: &dyn Communicator, console: Console) -> Result<()> {
-    let mut job = Job::begin("eikonal", args, comm, console, |case| {
+pub fn run(args: &EikonalArgs, comm: &dyn Communicator, console: Console) -> Result<()> {
+    let mut job = Job::begin("eikonal", &args.run, comm, console, |case| {
         case.mesh()?;
         case.sources()?;
         Ok(())
     })?;
     if job.dry_run {
         return plan(&mut job, &["eikonal.h5", "eikonal.xdmf"], None, 0);
+    }
+    if !args.simulate_ranks.is_empty() {
+        return eikonal_ranks::study(&mut job, &args.simulate_ranks);
     }
     let output = job.open_output(None)?;
     let model = model::build(&mut job)?;
@@ -64,9 +68,10 @@ pub fn count_forward(report: &mut Report, counters: &ForwardCounters) {
     report.count("canonical_solves", counters.canonical_solves);
     report.count("vertex_updates", counters.vertex_updates);
     report.count("cyclic_vertices", counters.cyclic_vertices);
-    report.count("messages", counters.traffic.messages);
-    report.count("bytes_sent", counters.traffic.bytes_sent);
-    report.count_once("exchanges", counters.traffic.exchanges);
+    let traffic = counters.whole_traffic();
+    report.count("messages", traffic.messages);
+    report.count("bytes_sent", traffic.bytes_sent);
+    report.count_once("exchanges", traffic.exchanges);
     report.count_once("restarts", counters.restarts);
 }
 

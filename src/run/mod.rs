@@ -3,6 +3,7 @@
 pub mod bridge;
 mod config;
 mod eikonal;
+mod eikonal_ranks;
 mod fk;
 mod gather;
 mod gradient;
