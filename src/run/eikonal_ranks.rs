@@ -218,10 +218,38 @@ fn header() -> String {
     format!(
         "{:>6} {:>9}   {:>7} {:>9} {:>9} {:>8} {:>9}   {:>7} {:>9} {:>8} {:>9}   {:>7} {:>9}   {:>23}   {:>17}\n\
          {:>6} {:>9}   {:>7} {:>9} {:>9} {:>8} {:>9}   {:>7} {:>9} {:>8} {:>9}   {:>7} {:>9}   {:>11} {:>11}   {:>8} {:>8}\n",
-        "ranks", "largest /", "", "", "iteration", "", "", "", "canonical", "", "", "adjoint", "",
-        "critical path, s", "speed-up",
-        "", "mean part", "rounds", "solves", "of one", "messages", "sent", "rounds", "solves of", "messages", "sent", "rounds", "sent",
-        "forward", "adjoint", "forward", "adjoint",
+        "ranks",
+        "largest /",
+        "",
+        "",
+        "iteration",
+        "",
+        "",
+        "",
+        "canonical",
+        "",
+        "",
+        "adjoint",
+        "",
+        "critical path, s",
+        "speed-up",
+        "",
+        "mean part",
+        "rounds",
+        "solves",
+        "of one",
+        "messages",
+        "sent",
+        "rounds",
+        "solves of",
+        "messages",
+        "sent",
+        "rounds",
+        "sent",
+        "forward",
+        "adjoint",
+        "forward",
+        "adjoint",
     )
 }
 
@@ -249,15 +277,17 @@ impl Simulated {
             one.adjoint_s[1] / self.adjoint_s[0],
         );
         if self.different > 0 {
-            let _ = writeln!(row, "       {} vertices differ from one rank: a bug", self.different);
+            let _ = writeln!(
+                row,
+                "       {} vertices differ from one rank: a bug",
+                self.different
+            );
         }
         row
     }
 
     fn record(&self, one: &Self) -> Value {
-        let traffic = |t: &Traffic| {
-            json!({ "rounds": t.exchanges, "messages": t.messages, "bytes_sent": t.bytes_sent })
-        };
+        let traffic = |t: &Traffic| json!({ "rounds": t.exchanges, "messages": t.messages, "bytes_sent": t.bytes_sent });
         let f = &self.forward;
         json!({
             "ranks": self.ranks,
