@@ -84,3 +84,60 @@ fn ranks_threads_and_simd_levels_give_the_same_bits() {
         );
     }
 }
+
+/// Simulated ranks do what ranks under MPI do: the same local solves, rounds, messages and bytes.
+#[test]
+fn simulated_ranks_count_what_real_ones_do() {
+    let folder = tempfile::tempdir().unwrap();
+    put(folder.path(), "case.toml", CASE);
+    let report = |ranks: usize, more: &[&str]| {
+        let mut arguments = vec!["eikonal", "case.toml", "-q", "--overwrite"];
+        arguments.extend(["--output", "out", "--threads", "1"]);
+        arguments.extend(more);
+        run_with(folder.path(), ranks, &[], &arguments).succeeds();
+        let text = std::fs::read_to_string(folder.path().join("out/report.json")).unwrap();
+        serde_json::from_str::<serde_json::Value>(&text).unwrap()
+    };
+    let simulated = report(1, &["--simulate-ranks", "2,3,40"]);
+    let simulated = simulated["result"]["simulated_ranks"].as_array().unwrap();
+    let ranks: Vec<u64> = simulated
+        .iter()
+        .map(|s| s["ranks"].as_u64().unwrap())
+        .collect();
+    assert_eq!(ranks, [1, 2, 3, 40]);
+    for s in simulated {
+        assert_eq!(s["vertices_different_from_one_rank"], 0);
+        let (path, all) = (&s["critical_path_s"], &s["all_ranks_s"]);
+        for phase in ["forward", "adjoint"] {
+            let [path, all] = [path, all].map(|of| of[phase].as_f64().unwrap());
+            assert!(0.0 < path && path <= all, "{path} of {all} s");
+        }
+    }
+    if !has_mpirun() {
+        return;
+    }
+    for s in &simulated[..3] {
+        let real = report(s["ranks"].as_u64().unwrap() as usize, &[]);
+        let counters = &real["counters"];
+        let sum = |of: &str| {
+            let phase = |phase: &str| s[phase][of].as_u64().unwrap();
+            phase("iteration") + phase("canonical")
+        };
+        assert_eq!(counters["local_solves"], s["local_solves"]);
+        assert_eq!(counters["canonical_solves"], s["canonical_solves"]);
+        assert_eq!(counters["exchanges"], sum("rounds"));
+        assert_eq!(counters["messages"], sum("messages"));
+        assert_eq!(counters["bytes_sent"], sum("bytes_sent"));
+    }
+}
+
+#[test]
+fn simulated_ranks_are_refused_under_mpi() {
+    if !has_mpirun() {
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    put(folder.path(), "case.toml", CASE);
+    let arguments = ["eikonal", "case.toml", "--simulate-ranks", "4"];
+    run_with(folder.path(), 2, &[], &arguments).fails(2, &["--simulate-ranks", "one process"]);
+}

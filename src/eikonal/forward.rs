@@ -20,7 +20,7 @@ use crate::team::Team;
 const WIDTH_PER_EDGE: f64 = 0.25;
 
 /// Buckets between two exchanges for each vertex along an edge of a part.
-const ROUND_PER_PART: f64 = 0.75;
+const ROUND_PER_PART: f64 = 1.1;
 
 /// Times that put-off falls are settled by the canonical pass before patience is unlimited.
 const MOST_RESTARTS: usize = 30;

@@ -16,7 +16,7 @@ use super::plan::bytes;
 use super::print_on_root;
 use crate::comm::halo::Traffic;
 use crate::comm::metered::{Metered, critical_path};
-use crate::comm::{Communicator, threads};
+use crate::comm::{Communicator, agree, threads};
 use crate::eikonal::forward::{Eikonal, ForwardCounters};
 use crate::eikonal::options::Precision;
 use crate::error::{Error, Result};
@@ -26,12 +26,14 @@ use crate::real::Real;
 
 /// Runs the study for each number of ranks, prints a table and leaves `report.json`.
 pub fn study(job: &mut Job, ranks: &[usize]) -> Result<()> {
-    if job.comm.size() > 1 {
-        return Err(Error::Usage {
+    let alone = match job.comm.size() {
+        1 => Ok(()),
+        _ => Err(Error::Usage {
             problem: "--simulate-ranks under an MPI launcher".into(),
             remedy: "run it as one process: its ranks are threads".into(),
-        });
-    }
+        }),
+    };
+    agree(job.comm, alone)?;
     let output = job.open_output(None)?;
     let Some(prepared) = model::prepare(job)? else {
         return Ok(());
@@ -214,34 +216,26 @@ fn on_one_thread<R>(body: impl FnOnce() -> Result<R>) -> Result<R> {
     result
 }
 
+/// Two lines: what the columns are about, and their names.
 fn header() -> String {
     format!(
-        "{:>6} {:>9}   {:>7} {:>9} {:>9} {:>8} {:>9}   {:>7} {:>9} {:>8} {:>9}   {:>7} {:>9}   {:>23}   {:>17}\n\
-         {:>6} {:>9}   {:>7} {:>9} {:>9} {:>8} {:>9}   {:>7} {:>9} {:>8} {:>9}   {:>7} {:>9}   {:>11} {:>11}   {:>8} {:>8}\n",
-        "ranks",
-        "largest /",
-        "",
+        "{:16}   {:<48}   {:<36}   {:<17}   {:<19}   {:<17}\n\
+         {:>6} {:>9}   {:>7} {:>10} {:>9} {:>9} {:>9}   {:>7} {:>8} {:>9} {:>9}   {:>7} {:>9}   {:>9} {:>9}   {:>8} {:>8}\n",
         "",
         "iteration",
-        "",
-        "",
-        "",
-        "canonical",
-        "",
-        "",
+        "canonical pass",
         "adjoint",
-        "",
         "critical path, s",
         "speed-up",
-        "",
-        "mean part",
+        "ranks",
+        "imbalance",
         "rounds",
         "solves",
-        "of one",
+        "of one's",
         "messages",
         "sent",
         "rounds",
-        "solves of",
+        "solves",
         "messages",
         "sent",
         "rounds",
@@ -256,19 +250,20 @@ fn header() -> String {
 impl Simulated {
     fn row(&self, one: &Self) -> String {
         let f = &self.forward;
+        let (iteration, canonical) = (&f.traffic, &f.canonical_traffic);
         let mut row = format!(
-            "{:>6} {:>9.3}   {:>7} {:>9.3e} {:>8.3}× {:>8} {:>9}   {:>7} {:>8.3}× {:>8} {:>9}   {:>7} {:>9}   {:>11.4} {:>11.4}   {:>8.1} {:>8.1}\n",
+            "{:>6} {:>9.3}   {:>7} {:>10.3e} {:>8.3}× {:>9} {:>9}   {:>7} {:>7.3}× {:>9} {:>9}   {:>7} {:>9}   {:>9.4} {:>9.4}   {:>8.1} {:>8.1}\n",
             self.ranks,
             self.imbalance,
-            f.traffic.exchanges,
+            iteration.exchanges,
             f.local_solves as f64,
             ratio(f.local_solves, one.forward.local_solves),
-            f.traffic.messages,
-            bytes(f.traffic.bytes_sent),
-            f.canonical_traffic.exchanges,
+            iteration.messages,
+            bytes(iteration.bytes_sent),
+            canonical.exchanges,
             ratio(f.canonical_solves, one.forward.canonical_solves),
-            f.canonical_traffic.messages,
-            bytes(f.canonical_traffic.bytes_sent),
+            canonical.messages,
+            bytes(canonical.bytes_sent),
             self.adjoint.exchanges,
             bytes(self.adjoint.bytes_sent),
             self.forward_s[0],
@@ -277,10 +272,10 @@ impl Simulated {
             one.adjoint_s[1] / self.adjoint_s[0],
         );
         if self.different > 0 {
+            let different = self.different;
             let _ = writeln!(
                 row,
-                "       {} vertices differ from one rank: a bug",
-                self.different
+                "       {different} vertices differ from one rank: a bug"
             );
         }
         row
@@ -289,6 +284,7 @@ impl Simulated {
     fn record(&self, one: &Self) -> Value {
         let traffic = |t: &Traffic| json!({ "rounds": t.exchanges, "messages": t.messages, "bytes_sent": t.bytes_sent });
         let f = &self.forward;
+        let canonical = ratio(f.canonical_solves, one.forward.canonical_solves);
         json!({
             "ranks": self.ranks,
             "largest_part_over_mean": self.imbalance,
@@ -299,8 +295,7 @@ impl Simulated {
             "local_solves": f.local_solves,
             "local_solves_over_one_rank": ratio(f.local_solves, one.forward.local_solves),
             "canonical_solves": f.canonical_solves,
-            "canonical_solves_over_one_rank":
-                ratio(f.canonical_solves, one.forward.canonical_solves),
+            "canonical_solves_over_one_rank": canonical,
             "vertex_updates": f.vertex_updates,
             "restarts": f.restarts,
             "critical_path_s": { "forward": self.forward_s[0], "adjoint": self.adjoint_s[0] },
