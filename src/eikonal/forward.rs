@@ -190,7 +190,7 @@ impl<T: Real> Eikonal<T> {
             origin,
             mean_edge: totals[0] / totals[1].max(1.0),
             bucket_width,
-            buckets_per_round: buckets_per_round(totals[2] / comm.size() as f64),
+            buckets_per_round: buckets_per_round(totals[2], comm.size()),
             team: Arc::new(agree(comm, Team::new(threads))?),
         })
     }
@@ -310,13 +310,14 @@ impl<T: Real> Eikonal<T> {
     }
 }
 
-/// Buckets between two exchanges for ranks of so many vertices.
+/// Buckets between two exchanges, for a mesh of so many vertices.
 ///
 /// A rank that runs ahead of its neighbours computes times that fall again. In a share of the time
-/// that the wave takes to cross a part the work so repeated stays a share of the whole (measured
-/// with 64 and 1,024 ranks: 0.75 edges of 1 along a part repeat less than a tenth).
-fn buckets_per_round(vertices: f64) -> usize {
-    ((ROUND_PER_PART * vertices.cbrt()) as usize).max(4)
+/// that the wave takes to cross a part the work so repeated stays a share of the whole (64 and
+/// 1,024 ranks: a tenth). With few ranks a round costs little, and they do as many as 64.
+fn buckets_per_round(vertices: f64, ranks: usize) -> usize {
+    let of_part = vertices / ranks.max(64) as f64;
+    ((ROUND_PER_PART * of_part.cbrt()) as usize).max(4)
 }
 
 fn check_size(tetrahedra: usize) -> Result<()> {

@@ -26,7 +26,7 @@ use crate::team::Barrier;
 ///
 /// Across ranks a vertex also falls with every exchange that corrects what its rank ran ahead of.
 fn patience(ranks: usize) -> u8 {
-    if ranks > 1 { 24 } else { 12 }
+    if ranks > 1 { 40 } else { 12 }
 }
 
 /// What a small fall is, relative to the time.
