@@ -182,7 +182,8 @@ pub enum MeshCommand {
         #[command(flatten)]
         files: MeshFiles,
     },
-    /// Assign every vertex to a part, and tetrahedra to domains
+    /// Assign every vertex to a part, and tetrahedra to domains; an .h5 also holds each part in one
+    /// piece, for ranks that read their own
     Partition {
         #[command(flatten)]
         files: MeshFiles,

@@ -65,10 +65,16 @@ pub fn distribute(comm: &dyn Communicator, whole: Option<&WholeMesh>) -> Result<
     let whole = agree(comm, whole.ok_or_else(missing))?;
     let mut cutter = Cutter::new(whole, comm.size());
     for rank in 1..comm.size() {
-        let message = cutter.cut(rank).encode();
+        let message = cutter.cut(rank).measured(whole).encode();
         comm.exchange(&[(rank, message)], &[], &mut || {});
     }
-    agree(comm, cutter.cut(0).finish())
+    agree(comm, cutter.cut(0).measured(whole).finish())
+}
+
+/// The parts of all ranks, one after the other, without metric lengths.
+pub fn parts_of<'a>(whole: &'a WholeMesh<'a>, ranks: usize) -> impl Iterator<Item = Part> {
+    let mut cutter = Cutter::new(whole, ranks);
+    (0..ranks).map(move |rank| cutter.cut(rank))
 }
 
 /// Cuts the parts of all ranks out of a mesh.
@@ -150,13 +156,7 @@ impl<'a> Cutter<'a> {
                     .iter()
                     .map(|v| whole.points[*v as usize])
                     .collect(),
-                lengths: tetrahedra
-                    .iter()
-                    .map(|(_, t)| {
-                        let x = whole.tetrahedra[*t as usize].map(|v| whole.points[v as usize]);
-                        metric_lengths(&(whole.metric)(*t as usize), x)
-                    })
-                    .collect(),
+                lengths: Vec::new(),
                 domains: tetrahedra
                     .iter()
                     .map(|(_, t)| whole.domains[*t as usize])
@@ -184,17 +184,27 @@ fn tetrahedra_of_ranks(whole: &WholeMesh, ranks: usize) -> Vec<Vec<u32>> {
     lists
 }
 
-/// A [`LocalMesh`] on its way: as much as travels.
+/// A [`LocalMesh`] on its way: as much as travels, or lies in a file.
 #[derive(Default)]
-struct Part {
-    mesh: LocalMesh,
+pub struct Part {
+    pub mesh: LocalMesh,
     /// Rank of each ghost.
-    ghost_ranks: Vec<u32>,
+    pub ghost_ranks: Vec<u32>,
     /// (rank, local vertex) for each rank that holds an owned vertex as a ghost.
-    sends: Vec<[u32; 2]>,
+    pub sends: Vec<[u32; 2]>,
 }
 
 impl Part {
+    /// With the metric lengths.
+    fn measured(mut self, whole: &WholeMesh) -> Self {
+        let lengths = |t: &u32| {
+            let x = whole.tetrahedra[*t as usize].map(|v| whole.points[v as usize]);
+            metric_lengths(&(whole.metric)(*t as usize), x)
+        };
+        self.mesh.lengths = self.mesh.global_tetrahedra.iter().map(lengths).collect();
+        self
+    }
+
     /// Sizes, then the arrays one after the other.
     fn encode(&self) -> Vec<u8> {
         let m = &self.mesh;
@@ -248,7 +258,7 @@ impl Part {
     }
 
     /// Makes the halo.
-    fn finish(self) -> Result<LocalMesh> {
+    pub fn finish(self) -> Result<LocalMesh> {
         let mut mesh = self.mesh;
         let mut neighbours = BTreeMap::<usize, Neighbour>::new();
         for [rank, v] in self.sends {

@@ -7,6 +7,7 @@ use super::eikonal_ranks;
 use super::job::Job;
 use super::model::{self, Model, Prepared, Root};
 use super::output::Output;
+use super::parted;
 use super::plan::Plan;
 use super::result;
 use crate::cli::EikonalArgs;
@@ -33,11 +34,21 @@ pub fn run(args: &EikonalArgs, comm: &dyn Communicator, console: Console) -> Res
         return eikonal_ranks::study(&mut job, &args.simulate_ranks);
     }
     let output = job.open_output(None)?;
+    if let Some((parted, model)) = parted::build(&mut job)? {
+        let phi = match job.case.eikonal.precision {
+            Precision::F32 => solve::<f32>(&mut job, &model, &output)?,
+            Precision::F64 => solve::<f64>(&mut job, &model, &output)?,
+        };
+        parted::summarise(comm, &mut job.report, &model, &phi);
+        parted::write(&mut job, &output, &model, &parted, &phi)?;
+        return job.finish(&output);
+    }
     let model = model::build(&mut job)?;
     let phi = match job.case.eikonal.precision {
         Precision::F32 => solve::<f32>(&mut job, &model, &output)?,
         Precision::F64 => solve::<f64>(&mut job, &model, &output)?,
     };
+    let phi = model.gather(comm, &phi);
     if comm.rank() == 0 {
         summarise(&mut job.report, &model, &phi);
     }
@@ -46,7 +57,7 @@ pub fn run(args: &EikonalArgs, comm: &dyn Communicator, console: Console) -> Res
     job.finish(&output)
 }
 
-/// φ of all vertices on rank 0.
+/// φ of the vertices that this rank owns.
 fn solve<T: Real>(job: &mut Job, model: &Model, output: &Output) -> Result<Vec<f64>> {
     let eikonal = model.eikonal::<T>(job)?;
     job.begin_output(output, model)?;
@@ -59,7 +70,8 @@ fn solve<T: Real>(job: &mut Job, model: &Model, output: &Output) -> Result<Vec<f
     let solution = eikonal.solve(job.comm, &gamma)?;
     job.report.add_time("solve", begun.elapsed());
     count_forward(&mut job.report, &solution.counters);
-    Ok(model.gather_times(job.comm, &solution))
+    let owned = &solution.phi[..model.local.owned];
+    Ok(owned.iter().map(|t| t.value()).collect())
 }
 
 /// Adds the counters of forward solutions to the report.
@@ -89,10 +101,21 @@ pub fn summarise(report: &mut Report, model: &Model, phi: &[f64]) {
         .iter()
         .filter(|s| phi[s.vertex as usize] < s.time)
         .count();
+    tell(report, [first, last], unreached, model.sources.len(), late);
+}
+
+/// First and last activation, vertices not reached, sources, and those reached before their onset.
+pub fn tell(
+    report: &mut Report,
+    [first, last]: [f64; 2],
+    unreached: usize,
+    sources: usize,
+    late: usize,
+) {
     report.result("first_activation_ms", first);
     report.result("last_activation_ms", last);
     report.result("unreached_vertices", unreached);
-    report.result("source_vertices", model.sources.len());
+    report.result("source_vertices", sources);
     report.result("late_source_vertices", late);
     tracing::info!("activated from {first:.3} to {last:.3} ms");
     if unreached > 0 {

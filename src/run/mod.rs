@@ -16,6 +16,7 @@ pub mod mesh;
 mod misfit;
 mod model;
 pub mod output;
+mod parted;
 pub mod plan;
 mod result;
 mod signals;
