@@ -7,6 +7,7 @@ pub mod block;
 pub mod candidates;
 pub mod canonical;
 mod components;
+mod compress;
 pub mod cycles;
 mod cyclic_system;
 pub mod downwind;
