@@ -171,12 +171,17 @@ impl<T: Real> Screen<T> {
                 + falls(p1, p0.least(m23), l02, l03, l23, weights[1])
                 + falls(p2, m01.least(p3), l01, l03, l13, weights[2])
                 + falls(p3, m01.least(p2), l01, l02, l12, weights[3]);
-            for (limit, time) in self.limits.iter_mut().zip([p0, p1, p2, p3]) {
-                limit[i] = time * up;
-            }
-            for (scaled, lengths) in self.scaled.iter_mut().zip(&self.lengths) {
-                scaled[i] = lengths[i] * self.inv_gamma[i];
-            }
         });
+        // Loops of their own: they all become SIMD code, as one they would not.
+        for (limits, times) in self.limits.iter_mut().zip(&self.times) {
+            for_lanes!(i, self.len, SCREEN, {
+                limits[i] = times[i] * up;
+            });
+        }
+        for (scaled, lengths) in self.scaled.iter_mut().zip(&self.lengths) {
+            for_lanes!(i, self.len, SCREEN, {
+                scaled[i] = lengths[i] * self.inv_gamma[i];
+            });
+        }
     }
 }
