@@ -172,16 +172,16 @@ impl<T: Real> Screen<T> {
                 + falls(p2, m01.least(p3), l01, l03, l13, weights[2])
                 + falls(p3, m01.least(p2), l01, l02, l12, weights[3]);
         });
-        // Loops of their own: they all become SIMD code, as one they would not.
+        // Plain loops of their own: they become SIMD code, as parts of the one above they would not.
         for (limits, times) in self.limits.iter_mut().zip(&self.times) {
-            for_lanes!(i, self.len, SCREEN, {
-                limits[i] = times[i] * up;
-            });
+            for (limit, time) in limits.iter_mut().zip(times) {
+                *limit = *time * up;
+            }
         }
         for (scaled, lengths) in self.scaled.iter_mut().zip(&self.lengths) {
-            for_lanes!(i, self.len, SCREEN, {
-                scaled[i] = lengths[i] * self.inv_gamma[i];
-            });
+            for ((scaled, l), inv_gamma) in scaled.iter_mut().zip(lengths).zip(&self.inv_gamma) {
+                *scaled = *l * *inv_gamma;
+            }
         }
     }
 }
