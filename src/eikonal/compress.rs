@@ -154,7 +154,7 @@ mod tests {
     #[test]
     fn levels_copy_the_chosen_lanes() {
         fn check<T: Real>(level: SimdLevel) {
-            let bits: Vec<u8> = (0..128u32).map(|i| (i * i * 37 >> 3) as u8).collect();
+            let bits: Vec<u8> = (0..128u32).map(|i| ((i * i * 37) >> 3) as u8).collect();
             let column = |k: usize| -> Vec<T> {
                 (0..128)
                     .map(|i| T::from_f64((1000 * k + i) as f64))
