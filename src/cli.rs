@@ -58,7 +58,7 @@ pub enum Command {
     /// Excitation waves: a reaction-diffusion model on a grid
     Fk(FkArgs),
     /// Activation times from sources
-    Eikonal(RunArgs),
+    Eikonal(EikonalArgs),
     /// Misfit and its derivatives by gamma (and by the velocity tensor)
     Gradient(GradientArgs),
     /// Gamma of every domain from measured activation times
@@ -119,6 +119,15 @@ pub struct FkArgs {
 }
 
 #[derive(Debug, Clone, Args)]
+pub struct EikonalArgs {
+    #[command(flatten)]
+    pub run: RunArgs,
+    /// Solve as so many ranks would, in this process, and count what they compute and exchange
+    #[arg(long, value_name = "N,…", value_delimiter = ',', value_parser = at_least_one)]
+    pub simulate_ranks: Vec<usize>,
+}
+
+#[derive(Debug, Clone, Args)]
 pub struct GradientArgs {
     #[command(flatten)]
     pub run: RunArgs,
@@ -173,7 +182,8 @@ pub enum MeshCommand {
         #[command(flatten)]
         files: MeshFiles,
     },
-    /// Assign every vertex to a part, and tetrahedra to domains
+    /// Assign every vertex to a part, and tetrahedra to domains; an .h5 also holds each part in one
+    /// piece, for ranks that read their own
     Partition {
         #[command(flatten)]
         files: MeshFiles,

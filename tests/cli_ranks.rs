@@ -84,3 +84,171 @@ fn ranks_threads_and_simd_levels_give_the_same_bits() {
         );
     }
 }
+
+/// Simulated ranks do what ranks under MPI do: the same local solves, rounds, messages and bytes.
+#[test]
+fn simulated_ranks_count_what_real_ones_do() {
+    let folder = tempfile::tempdir().unwrap();
+    put(folder.path(), "case.toml", CASE);
+    let report = |ranks: usize, more: &[&str]| {
+        let mut arguments = vec!["eikonal", "case.toml", "-q", "--overwrite"];
+        arguments.extend(["--output", "out", "--threads", "1"]);
+        arguments.extend(more);
+        run_with(folder.path(), ranks, &[], &arguments).succeeds();
+        let text = std::fs::read_to_string(folder.path().join("out/report.json")).unwrap();
+        serde_json::from_str::<serde_json::Value>(&text).unwrap()
+    };
+    let simulated = report(1, &["--simulate-ranks", "2,3,40"]);
+    let simulated = simulated["result"]["simulated_ranks"].as_array().unwrap();
+    let ranks: Vec<u64> = simulated
+        .iter()
+        .map(|s| s["ranks"].as_u64().unwrap())
+        .collect();
+    assert_eq!(ranks, [1, 2, 3, 40]);
+    for s in simulated {
+        assert_eq!(s["vertices_different_from_one_rank"], 0);
+        let (path, all) = (&s["critical_path_s"], &s["all_ranks_s"]);
+        for phase in ["forward", "adjoint"] {
+            let [path, all] = [path, all].map(|of| of[phase].as_f64().unwrap());
+            assert!(0.0 < path && path <= all, "{path} of {all} s");
+        }
+    }
+    if !has_mpirun() {
+        return;
+    }
+    for s in &simulated[..3] {
+        let real = report(s["ranks"].as_u64().unwrap() as usize, &[]);
+        let counters = &real["counters"];
+        let sum = |of: &str| {
+            let phase = |phase: &str| s[phase][of].as_u64().unwrap();
+            phase("iteration") + phase("canonical")
+        };
+        assert_eq!(counters["local_solves"], s["local_solves"]);
+        assert_eq!(counters["canonical_solves"], s["canonical_solves"]);
+        assert_eq!(counters["exchanges"], sum("rounds"));
+        assert_eq!(counters["messages"], sum("messages"));
+        assert_eq!(counters["bytes_sent"], sum("bytes_sent"));
+    }
+}
+
+#[test]
+fn simulated_ranks_are_refused_under_mpi() {
+    if !has_mpirun() {
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    put(folder.path(), "case.toml", CASE);
+    let arguments = ["eikonal", "case.toml", "--simulate-ranks", "4"];
+    run_with(folder.path(), 2, &[], &arguments).fails(2, &["--simulate-ranks", "one process"]);
+}
+
+/// Ranks that read their own parts of a partitioned file write what one that reads the whole writes.
+#[test]
+fn partitioned_file_read_by_parts() {
+    if !has_mpirun() {
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path();
+    let run = |ranks: usize, arguments: &[&str]| run_with(path, ranks, &[], arguments).succeeds();
+    run(
+        1,
+        &["mesh", "generate", "ellipsoid", "plain.h5", "--edge", "4"],
+    );
+    let partition = ["mesh", "partition", "plain.h5", "heart.h5", "--parts", "3"];
+    run(1, &[&partition[..], &["--domains", "4"]].concat());
+    let case = |domains: &str| {
+        format!(
+            r#"[mesh]
+file = "heart.h5"
+[conduction]
+speed = {{ fibre = 1.2, sheet = 0.4, normal = 0.1 }}
+[domains]
+{domains}
+[[source]]
+point = [0, 0, -60]
+[[source]]
+sphere = {{ centre = [25, 0, 0], radius = 4 }}
+time = 2.5
+[[source]]
+vertices = [7, 100]
+time = 9
+"#
+        )
+    };
+    for (domains, by_parts) in [
+        ("method = \"file\"\ngamma = [1.1, 0.9, 1.05, 0.5]", true),
+        ("method = \"tags\"", true),
+        ("method = \"single\"\ngamma = 0.7", true),
+        ("method = \"metis\"\ncount = 2", false),
+    ] {
+        put(path, "case.toml", &case(domains));
+        for (ranks, output) in [(1, "whole"), (3, "parts")] {
+            let arguments = ["eikonal", "case.toml", "-q", "--overwrite", "--output"];
+            run(ranks, &[&arguments[..], &[output]].concat());
+        }
+        let [whole, parts] = ["whole", "parts"].map(|folder| {
+            let text = std::fs::read_to_string(path.join(folder).join("report.json")).unwrap();
+            serde_json::from_str::<serde_json::Value>(&text).unwrap()
+        });
+        assert_eq!(parts["result"]["read_by_parts"] == true, by_parts);
+        for key in [
+            "first_activation_ms",
+            "last_activation_ms",
+            "unreached_vertices",
+            "source_vertices",
+            "late_source_vertices",
+        ] {
+            assert_eq!(whole["result"][key], parts["result"][key], "{key}");
+        }
+        assert_eq!(whole["mesh"], parts["mesh"]);
+        let [whole, parts] = ["whole", "parts"]
+            .map(|folder| hdf5::File::open(path.join(folder).join("eikonal.h5")).unwrap());
+        let names = whole.group("mesh").unwrap().member_names().unwrap();
+        assert!(names.contains(&"fibres".to_string()) && names.contains(&"domains".to_string()));
+        let datasets = names.iter().map(|name| format!("/mesh/{name}"));
+        for dataset in datasets.chain(["/fields/activation_time".to_string()]) {
+            if dataset == "/mesh/parts" {
+                continue; // Those of the run: one part where the whole was read.
+            }
+            let [a, b] = [&whole, &parts].map(|file| {
+                let dataset = file.dataset(&dataset).unwrap();
+                let bits = |x: f64| x.to_bits();
+                let values: Vec<f64> = dataset.read_raw().unwrap();
+                (
+                    dataset.shape(),
+                    values.into_iter().map(bits).collect::<Vec<_>>(),
+                )
+            });
+            assert_eq!(a.0, b.0, "{dataset}");
+            assert!(a.1 == b.1, "{dataset}, {domains}");
+        }
+        let xdmf = |folder: &str| std::fs::read_to_string(path.join(folder).join("eikonal.xdmf"));
+        assert_eq!(xdmf("whole").unwrap(), xdmf("parts").unwrap());
+    }
+}
+
+/// A damaged partition is told, not computed with.
+#[test]
+fn damaged_partition_is_refused() {
+    if !has_mpirun() {
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path();
+    let run = |arguments: &[&str]| run_with(path, 1, &[], arguments).succeeds();
+    run(&["mesh", "generate", "ellipsoid", "plain.h5", "--edge", "5"]);
+    run(&["mesh", "partition", "plain.h5", "heart.h5", "--parts", "2"]);
+    let case =
+        "[mesh]\nfile = \"heart.h5\"\n[conduction]\nspeed = 0.6\n[[source]]\nvertices = [0]\n";
+    put(path, "case.toml", case);
+    let file = hdf5::File::open_rw(path.join("heart.h5")).unwrap();
+    let dataset = file.dataset("/partition/tetrahedra").unwrap();
+    let mut corners: Vec<u32> = dataset.read_raw().unwrap();
+    *corners.last_mut().unwrap() = 1 << 30;
+    dataset.write_raw(&corners).unwrap();
+    file.close().unwrap();
+    let arguments = ["eikonal", "case.toml", "-q", "--output", "out"];
+    let words = ["heart.h5", "/partition", "mesh partition"];
+    run_with(path, 2, &[], &arguments).fails(65, &words);
+}

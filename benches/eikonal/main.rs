@@ -1,6 +1,9 @@
-//! Speed of `isochrone eikonal` and of its derivatives on one rank.
+//! Speed of `isochrone eikonal`, of its derivatives and of `isochrone invert`.
 //!
 //! cargo bench --bench eikonal [-- FILTER…]: only the lines whose name contains one of the filters.
+//!
+//! Ranks are threads of this process, which exchange messages as under MPI; inversions are runs of
+//! the program itself, all that a user waits for included.
 //!
 //! A forward solution is timed whole: iteration, canonical pass, upwind stencils and causal order.
 //! Beside it, in turn with it, runs what it is compared with: on one thread a classical FIM with
@@ -8,8 +11,10 @@
 //! over that of the forward solution. Each time is the least of several, which noise disturbs least.
 
 mod classical;
+mod inversion;
 mod memory;
 mod meshes;
+mod ranks;
 
 use std::hint::black_box;
 use std::time::Instant;
@@ -54,19 +59,28 @@ fn main() {
         "\n{:<36} {:>8} {:>10} {:>9} {:>7} {:>8} {:>7} {:>6}",
         "forward", "s", "compared s", "ratio", "solves", "canon.", "updates", "B/tet"
     );
-    let mut derivatives = Vec::new();
+    let (mut derivatives, mut on_ranks) = (Vec::new(), Vec::new());
     for (mesh_name, mesh, by_default) in MESHES {
-        let mut local = None;
+        let (mut built, mut local) = (None, None);
         for precision in ["f32", "f64"] {
             for threads in [1, 2] {
                 let name = format!("{mesh_name}, {precision}, {}", plural(threads));
                 if !(wanted(&name) || (filters.is_empty() && by_default)) {
                     continue;
                 }
-                let local = local.get_or_insert_with(|| mesh.build());
+                let built = built.get_or_insert_with(|| mesh.build());
+                let local = local.get_or_insert_with(|| built.alone());
                 derivatives.push(match precision {
                     "f32" => measure::<f32>(&name, local, threads),
                     _ => measure::<f64>(&name, local, threads),
+                });
+            }
+            let name = format!("{mesh_name}, {precision}, 2 ranks");
+            if wanted(&name) || (filters.is_empty() && by_default) {
+                let built = built.get_or_insert_with(|| mesh.build());
+                on_ranks.push(match precision {
+                    "f32" => ranks::measure::<f32>(&name, built),
+                    _ => ranks::measure::<f64>(&name, built),
                 });
             }
         }
@@ -77,6 +91,41 @@ fn main() {
     );
     for line in derivatives {
         println!("{line}");
+    }
+    println!(
+        "\n{:<36} {:>8} {:>10} {:>9} {:>7} {:>8} {:>10} {:>9} {:>12}",
+        "ranks (threads of this process)",
+        "s",
+        "1 rank s",
+        "ratio",
+        "solves",
+        "canon.",
+        "exchanges",
+        "messages",
+        "bytes sent"
+    );
+    for line in on_ranks {
+        println!("{line}");
+    }
+    println!(
+        "\n{:<52} {:>8} {:>10} {:>11} {:>9} {:>13}",
+        "inversion, configuration to closed file",
+        "s",
+        "iterations",
+        "evaluations",
+        "misfit",
+        "gamma error"
+    );
+    for optimizer in inversion::OPTIMIZERS {
+        for threads in [1, 2] {
+            let name = format!(
+                "left ventricle 273k, 21 domains, {optimizer}, {}",
+                plural(threads)
+            );
+            if filters.is_empty() || wanted(&name) {
+                println!("{}", inversion::measure(&name, optimizer, threads));
+            }
+        }
     }
 }
 

@@ -1,10 +1,11 @@
-//! The meshes of the benchmark, on one rank.
+//! The meshes of the benchmark.
 
+use isochrone::comm::Communicator;
 use isochrone::comm::solo::Solo;
 use isochrone::mesh::TetMesh;
 use isochrone::mesh::generate::{Generator, generate};
 use isochrone::partition::local_mesh::{LocalMesh, WholeMesh, distribute};
-use isochrone::partition::material_domains;
+use isochrone::partition::{material_domains, vertex_parts};
 use isochrone::tensor::{Metric, VelocityTensor};
 
 use super::DOMAINS;
@@ -20,20 +21,17 @@ pub enum Mesh {
     Biventricle(f64),
 }
 
+/// A mesh with its medium and γ domains by METIS.
+pub struct Built {
+    mesh: TetMesh,
+    metrics: Vec<Metric>,
+    domains: Vec<u32>,
+}
+
 impl Mesh {
-    /// The mesh with γ domains by METIS, vertices as the program numbers them.
-    pub fn build(self) -> LocalMesh {
-        match self {
-            Mesh::Cube(n) => {
-                let mesh = kuhn(n);
-                let tensor = |t: usize| {
-                    let z: f64 = mesh.corners(t).iter().map(|x| x[2]).sum::<f64>() / 4.0;
-                    let angle = (60.0 - 120.0 * z).to_radians();
-                    let fibre = [angle.cos(), angle.sin(), 0.0];
-                    VelocityTensor::from_fibres(SPEEDS, fibre, [0.0, 0.0, 1.0])
-                };
-                alone(&mesh, &tensor)
-            }
+    pub fn build(self) -> Built {
+        let mesh = match self {
+            Mesh::Cube(n) => kuhn(n),
             Mesh::LeftVentricle(edge) => generated(&Generator::Ellipsoid {
                 edge,
                 fibre_angles: Default::default(),
@@ -45,29 +43,54 @@ impl Mesh {
                 left_ventricle: Default::default(),
                 right_ventricle: Default::default(),
             }),
+        };
+        let tensor = |t: usize| match (&mesh.fibres, &mesh.sheets) {
+            (Some(fibres), Some(sheets)) => {
+                VelocityTensor::from_fibres(SPEEDS, fibres[t], sheets[t])
+            }
+            _ => {
+                let z: f64 = mesh.corners(t).iter().map(|x| x[2]).sum::<f64>() / 4.0;
+                let angle = (60.0 - 120.0 * z).to_radians();
+                let fibre = [angle.cos(), angle.sin(), 0.0];
+                VelocityTensor::from_fibres(SPEEDS, fibre, [0.0, 0.0, 1.0])
+            }
+        };
+        let metric = |t: usize| tensor(t).metric().expect("a positive definite tensor");
+        Built {
+            metrics: (0..mesh.tetrahedron_count()).map(metric).collect(),
+            domains: material_domains(&mesh, DOMAINS).expect("domains"),
+            mesh,
         }
     }
 }
 
-fn generated(generator: &Generator) -> LocalMesh {
-    let mesh = generate(generator, 1.0).expect("a mesh");
-    let (fibres, sheets) = (mesh.fibres.as_ref(), mesh.sheets.as_ref());
-    let (fibres, sheets) = fibres.zip(sheets).expect("fibres and sheets");
-    alone(&mesh, &|t| {
-        VelocityTensor::from_fibres(SPEEDS, fibres[t], sheets[t])
-    })
+impl Built {
+    /// The whole mesh, vertices as the program numbers them.
+    pub fn alone(&self) -> LocalMesh {
+        self.part(&Solo, &self.parts(1))
+    }
+
+    /// Rank of each vertex.
+    pub fn parts(&self, ranks: usize) -> Vec<u32> {
+        vertex_parts(&self.mesh, ranks).expect("parts")
+    }
+
+    /// The part of this rank. Collective.
+    pub fn part(&self, comm: &dyn Communicator, parts: &[u32]) -> LocalMesh {
+        let metric = |t: usize| -> Metric { self.metrics[t] };
+        let whole = WholeMesh {
+            points: &self.mesh.points,
+            tetrahedra: &self.mesh.tetrahedra,
+            metric: &metric,
+            domains: &self.domains,
+            parts,
+        };
+        distribute(comm, (comm.rank() == 0).then_some(&whole)).expect("a part")
+    }
 }
 
-fn alone(mesh: &TetMesh, tensor: &(dyn Fn(usize) -> VelocityTensor + Sync)) -> LocalMesh {
-    let metric = |t: usize| -> Metric { tensor(t).metric().expect("a positive definite tensor") };
-    let whole = WholeMesh {
-        points: &mesh.points,
-        tetrahedra: &mesh.tetrahedra,
-        metric: &metric,
-        domains: &material_domains(mesh, DOMAINS).expect("domains"),
-        parts: &vec![0; mesh.vertex_count()],
-    };
-    distribute(&Solo, Some(&whole)).expect("a part")
+fn generated(generator: &Generator) -> TetMesh {
+    generate(generator, 1.0).expect("a mesh")
 }
 
 /// The unit cube, n³ cells of six Kuhn tetrahedra each.

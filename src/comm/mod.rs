@@ -6,6 +6,7 @@
 
 mod collective;
 pub mod halo;
+pub mod metered;
 #[cfg(feature = "mpi")]
 pub mod mpi;
 mod reproducible;

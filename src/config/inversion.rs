@@ -102,7 +102,8 @@ pub const SECTION: Section = Section {
         Key::new(
             "initial_hessian",
             Kind::Choice(&["identity", "diagonal", "gauss-newton"]),
-            "first Hessian of bfgs and lbfgs: identity, or from one Jacobian",
+            "first Hessian of bfgs and lbfgs: identity, or from the Jacobian at the first point \
+             (gauss-newton with bfgs: at the second, too)",
         ),
         Key::new(
             "gradient",

@@ -3,127 +3,23 @@
 //!
 //!   φ̄_u += Σ_v λ_vu φ̄_v over the vertices v downwind of u,     γ̄_k = − Σ_v ½ (s_v/γ_k) φ̄_v
 //!
-//! Each vertex gathers from its downwind vertices in ascending number of the file (ghosts' stencils
-//! are exchanged once), so that the sums are the same for any number of ranks.
+//! Level by level, by the threads of the team, each vertex gathers from its downwind vertices in
+//! ascending number of the file (ghosts' stencils are exchanged once), so that the sums are the
+//! same for any number of ranks and threads. A rank that holds all that depends on a ghost computes
+//! its φ̄, too, and need not wait for it.
 
+use super::downwind::{ABSENT, Downwind};
 use super::forward::{Eikonal, Solution};
+use super::levels::{Levels, NONE, News, Visit};
 use super::on_device::levels;
 use super::shared_cycle::{self, Side};
 use super::tangent::Members;
-use super::upwind::UpwindStencil;
+use super::upwind::{SharedCycle, UpwindStencil};
 use crate::comm::Communicator;
 use crate::comm::halo::Traffic;
 use crate::real::Real;
 
-/// The transpose of the upwind graph: who depends on each owned vertex, with which weight.
-#[derive(Debug, Clone)]
-pub struct Downwind {
-    offsets: Vec<u32>,
-    /// (local vertex, λ), by ascending number in the file.
-    edges: Vec<(u32, f64)>,
-    /// Stencils of the ghosts; local numbers of what is not held here are [`ABSENT`].
-    pub ghosts: Vec<UpwindStencil>,
-}
-
-/// A vertex that this rank does not hold.
-const ABSENT: u32 = u32::MAX;
-
-impl Downwind {
-    /// Edges of vertex u: `edges[offsets[u]..offsets[u + 1]]`.
-    pub(super) fn graph(&self) -> (&[u32], &[(u32, f64)]) {
-        (&self.offsets, &self.edges)
-    }
-
-    fn at(&self, u: u32) -> &[(u32, f64)] {
-        let u = u as usize;
-        &self.edges[self.offsets[u] as usize..self.offsets[u + 1] as usize]
-    }
-}
-
 impl<T: Real> Eikonal<T> {
-    /// Who depends on whom, across ranks. Collective.
-    pub fn downwind(
-        &self,
-        comm: &dyn Communicator,
-        solution: &Solution<T>,
-        traffic: &mut Traffic,
-    ) -> Downwind {
-        let owned = self.mesh.owned;
-        let ghosts = self.ghost_stencils(comm, solution, traffic);
-        let stencils = || (0u32..).zip(solution.stencils.iter().chain(&ghosts));
-        let here = |u: u32| (u as usize) < owned;
-        let mut offsets = vec![0u32; owned + 1];
-        for (_, stencil) in stencils() {
-            for (u, _) in stencil.upwind().filter(|(u, _)| here(*u)) {
-                offsets[u as usize + 1] += 1;
-            }
-        }
-        for u in 0..owned {
-            offsets[u + 1] += offsets[u];
-        }
-        let mut next = offsets.clone();
-        let mut edges = vec![(0, 0.0); offsets[owned] as usize];
-        for (v, stencil) in stencils() {
-            for (u, lambda) in stencil.upwind().filter(|(u, _)| here(*u)) {
-                let slot = &mut next[u as usize];
-                edges[*slot as usize] = (v, lambda);
-                *slot += 1;
-            }
-        }
-        for u in 0..owned {
-            edges[offsets[u] as usize..offsets[u + 1] as usize]
-                .sort_unstable_by_key(|(v, _)| self.numbers.vertices[*v as usize]);
-        }
-        Downwind {
-            offsets,
-            edges,
-            ghosts,
-        }
-    }
-
-    /// The stencils of the ghosts, from their owners. Collective.
-    fn ghost_stencils(
-        &self,
-        comm: &dyn Communicator,
-        solution: &Solution<T>,
-        traffic: &mut Traffic,
-    ) -> Vec<UpwindStencil> {
-        let owned = self.mesh.owned;
-        let mut ghosts = vec![UpwindStencil::fixed(); self.mesh.vertex_count() - owned];
-        if comm.size() == 1 {
-            return ghosts;
-        }
-        let shared: Vec<u32> = (0..owned as u32)
-            .filter(|v| self.halo.is_shared(*v) && !solution.stencils[*v as usize].is_fixed())
-            .collect();
-        let stencils = || shared.iter().map(|v| &solution.stencils[*v as usize]);
-        let names: Vec<u32> = stencils()
-            .flat_map(|s| {
-                let [a, b, c] = s.vertices.map(|u| self.numbers.vertices[u as usize]);
-                [a, b, c, self.numbers.tetrahedra[s.tetrahedron as usize]]
-            })
-            .collect();
-        let weights: Vec<f64> = stencils()
-            .flat_map(|s| [s.lambda[0], s.lambda[1], s.lambda[2], s.s])
-            .collect();
-        let local = Lookup::new(&self.numbers.vertices);
-        let tetrahedra = Lookup::new(&self.numbers.tetrahedra);
-        self.halo
-            .update(comm, &shared, &names, 4, traffic, |ghost, names| {
-                let stencil = &mut ghosts[ghost as usize - owned];
-                stencil.vertices = [0, 1, 2].map(|i| local.find(names[i]));
-                // A tetrahedron that is not held here touches nothing owned.
-                stencil.tetrahedron = tetrahedra.find(names[3]);
-            });
-        self.halo
-            .update(comm, &shared, &weights, 4, traffic, |ghost, weights| {
-                let stencil = &mut ghosts[ghost as usize - owned];
-                stencil.lambda = [weights[0], weights[1], weights[2]];
-                stencil.s = weights[3];
-            });
-        ghosts
-    }
-
     /// φ̄ of every local vertex (ghosts included): on entry the derivative of the function with
     /// respect to the times of owned vertices, on return that with respect to a time fixed there.
     /// Collective.
@@ -138,43 +34,48 @@ impl<T: Real> Eikonal<T> {
         if self.adjoint_on_device(comm, solution, downwind, phi_bar) {
             return;
         }
-        let order = &solution.order;
-        let mut cycles = order.cycles.iter().rev().peekable();
-        for (r, round) in order.rounds.iter().enumerate().rev() {
-            let start = r.checked_sub(1).map_or(0, |r| order.rounds[r].end);
-            if !round.shared_cycles.is_empty() {
-                for cycle in round.shared_cycles.iter().rev() {
-                    self.adjoint_shared_cycle(comm, solution, downwind, phi_bar, cycle);
-                }
-                continue;
+        let is_complete = self.exchange_seeds(comm, downwind, phi_bar, traffic);
+        let graph = Pull {
+            stencils: &solution.stencils,
+            downwind,
+            phi_bar: phi_bar.iter().map(|x| x.share()).collect(),
+        };
+        let waiting = (0u32..)
+            .zip(&is_complete)
+            .map(|(u, complete)| complete.then(|| downwind.count(u)));
+        let mut sweep = AdjointSweep {
+            eikonal: self,
+            solution,
+            levels: Levels::new(&self.team, graph, waiting),
+            order: Vec::new(),
+            ready: Vec::new(),
+            resolved: vec![false; phi_bar.len()],
+            owned: 0,
+            cycles: Vec::new(),
+            ready_cycles: Vec::new(),
+        };
+        sweep.register_cycles();
+        sweep.ready = sweep.levels.ready();
+        loop {
+            let start = sweep.order.len();
+            sweep.work_off();
+            if comm.size() == 1 {
+                break;
             }
-            let mut at = round.end;
-            while at > start {
-                if let Some(range) = cycles.next_if(|range| range.end == at) {
-                    let members = Members::new(&order.vertices[range.clone()]);
-                    for u in members.list {
-                        pull(downwind, phi_bar, *u, |v| members.position(v).is_none());
-                    }
-                    let mut x: Vec<f64> =
-                        members.list.iter().map(|v| phi_bar[*v as usize]).collect();
-                    members.system(solution).solve_transpose(&mut x, 1);
-                    for (v, x) in members.list.iter().zip(x) {
-                        phi_bar[*v as usize] = x;
-                    }
-                    at = range.start;
-                } else {
-                    at -= 1;
-                    pull(downwind, phi_bar, order.vertices[at], |_| true);
-                }
+            let left = self.mesh.owned - sweep.owned;
+            let mut progress = [(sweep.order.len() - start) as u64, left as u64];
+            comm.sum_u64(&mut progress);
+            if progress[0] > 0 {
+                sweep.exchange(comm, start, traffic);
+            } else if progress[1] > 0 {
+                sweep.solve_shared_cycles(comm);
             }
-            if comm.size() > 1 {
-                let new = &order.vertices[start..round.end];
-                let values: Vec<f64> = new.iter().map(|v| phi_bar[*v as usize]).collect();
-                self.halo
-                    .update(comm, new, &values, 1, traffic, |ghost, x| {
-                        phi_bar[ghost as usize] = x[0];
-                    });
+            if progress[1] == 0 {
+                break;
             }
+        }
+        for (x, shared) in phi_bar.iter_mut().zip(&sweep.levels.graph.phi_bar) {
+            *x = f64::load(shared);
         }
     }
 
@@ -197,22 +98,32 @@ impl<T: Real> Eikonal<T> {
             .is_ok()
     }
 
-    fn adjoint_shared_cycle(
+    /// Brings φ̄ to the ghosts, and finds out of which vertices all that depends on them is held
+    /// here. Collective.
+    fn exchange_seeds(
         &self,
         comm: &dyn Communicator,
-        solution: &Solution<T>,
         downwind: &Downwind,
         phi_bar: &mut [f64],
-        cycle: &super::upwind::SharedCycle,
-    ) {
-        let owned = cycle
-            .local
-            .iter()
-            .filter(|(v, _)| (*v as usize) < self.mesh.owned);
-        for (u, _) in owned {
-            pull(downwind, phi_bar, *u, |v| cycle.position(v).is_none());
+        traffic: &mut Traffic,
+    ) -> Vec<bool> {
+        let owned = self.mesh.owned;
+        let mut is_complete = vec![true; phi_bar.len()];
+        if comm.size() == 1 {
+            return is_complete;
         }
-        shared_cycle::solve(comm, cycle, &solution.stencils, phi_bar, 1, Side::Transpose);
+        is_complete[owned..].fill(false);
+        let all: Vec<u32> = (0..owned as u32).collect();
+        let seeds: Vec<f64> = all
+            .iter()
+            .flat_map(|v| [phi_bar[*v as usize], f64::from(downwind.count(*v))])
+            .collect();
+        self.halo
+            .update(comm, &all, &seeds, 2, traffic, |ghost, seed| {
+                phi_bar[ghost as usize] = seed[0];
+                is_complete[ghost as usize] = seed[1] == f64::from(downwind.count(ghost));
+            });
+        is_complete
     }
 
     /// The terms of γ̄: (domain, −½ (s_v/γ_k) φ̄_v) of each owned vertex with a stencil. Their sum
@@ -235,33 +146,254 @@ impl<T: Real> Eikonal<T> {
     }
 }
 
-/// φ̄_u += Σ_v λ_vu φ̄_v over the downwind vertices that `counts` lets through.
-#[inline(always)]
-fn pull(downwind: &Downwind, phi_bar: &mut [f64], u: u32, counts: impl Fn(u32) -> bool) {
-    let mut sum = phi_bar[u as usize];
-    for (v, lambda) in downwind.at(u) {
-        if counts(*v) {
-            sum += lambda * phi_bar[*v as usize];
+/// φ̄_u += Σ_v λ_vu φ̄_v
+struct Pull<'a> {
+    stencils: &'a [UpwindStencil],
+    downwind: &'a Downwind,
+    phi_bar: Vec<<f64 as Real>::Shared>,
+}
+
+impl Pull<'_> {
+    #[inline(always)]
+    fn stencil(&self, v: u32) -> &UpwindStencil {
+        let v = v as usize;
+        match v.checked_sub(self.stencils.len()) {
+            None => &self.stencils[v],
+            Some(ghost) => &self.downwind.ghosts[ghost],
         }
     }
-    phi_bar[u as usize] = sum;
+
+    /// φ̄_u with what the downwind vertices that `counts` lets through add to it.
+    #[inline(always)]
+    fn sum(&self, u: u32, counts: impl Fn(u32) -> bool) -> f64 {
+        let mut sum = f64::load(&self.phi_bar[u as usize]);
+        for (v, i) in self.downwind.at(u) {
+            if counts(v) {
+                sum += self.stencil(v).lambda[i] * f64::load(&self.phi_bar[v as usize]);
+            }
+        }
+        sum
+    }
 }
 
-/// Local number of a number in the file.
-struct Lookup {
-    sorted: Vec<(u32, u32)>,
-}
+impl Visit for Pull<'_> {
+    type Scratch = ();
 
-impl Lookup {
-    fn new(names: &[u32]) -> Self {
-        let mut sorted: Vec<(u32, u32)> = names.iter().copied().zip(0..).collect();
-        sorted.sort_unstable();
-        Self { sorted }
+    fn scratch(&self) {}
+
+    #[inline(always)]
+    fn visit(&self, (): &mut (), vertices: &[u32]) {
+        for u in vertices {
+            self.sum(*u, |_| true).store(&self.phi_bar[*u as usize]);
+        }
     }
 
-    fn find(&self, name: u32) -> u32 {
-        self.sorted
-            .binary_search_by_key(&name, |(n, _)| *n)
-            .map_or(ABSENT, |i| self.sorted[i].1)
+    #[inline(always)]
+    fn dependents(&self, v: u32, tell: impl FnMut(u32)) {
+        let upwind = self.stencil(v).upwind().map(|(u, _)| u);
+        upwind.filter(|u| *u != ABSENT).for_each(tell);
+    }
+}
+
+struct AdjointSweep<'a, T: Real> {
+    eikonal: &'a Eikonal<T>,
+    solution: &'a Solution<T>,
+    levels: Levels<'a, Pull<'a>>,
+    /// Vertices done, downwind before upwind.
+    order: Vec<u32>,
+    ready: Vec<u32>,
+    resolved: Vec<bool>,
+    /// Owned vertices done.
+    owned: usize,
+    /// Cycles of this rank alone, then those of several ranks.
+    cycles: Vec<Cycle<'a>>,
+    ready_cycles: Vec<u32>,
+}
+
+/// Vertices that depend on each other.
+struct Cycle<'a> {
+    /// Owned members, in order of their rows.
+    owned: Vec<u32>,
+    /// The same cycle as all its ranks know it.
+    shared: Option<&'a SharedCycle>,
+    /// Vertices not resolved that depend on owned members, without other members.
+    waiting: u64,
+    solved: bool,
+}
+
+impl<T: Real> AdjointSweep<'_, T> {
+    /// Takes up the cycles of the solution.
+    fn register_cycles(&mut self) {
+        let order = &self.solution.order;
+        let owned = self.eikonal.mesh.owned;
+        let own = order.cycles.iter().map(|range| Cycle {
+            owned: order.vertices[range.clone()].to_vec(),
+            shared: None,
+            waiting: 0,
+            solved: false,
+        });
+        let shared = order.rounds.iter().flat_map(|round| &round.shared_cycles);
+        let shared = shared.map(|cycle| Cycle {
+            owned: cycle.owned(owned).map(|(v, _)| v).collect(),
+            shared: Some(cycle),
+            waiting: 0,
+            solved: false,
+        });
+        self.cycles = own.chain(shared).collect();
+        if self.cycles.is_empty() {
+            return;
+        }
+        // Ghosts too: what depends on a member may be a member elsewhere.
+        let mut cycle_of = vec![NONE; self.resolved.len()];
+        for (c, cycle) in (0u32..).zip(&self.cycles) {
+            let ghosts = cycle.shared.iter().flat_map(|cycle| &cycle.local);
+            for v in cycle.owned.iter().chain(ghosts.map(|(v, _)| v)) {
+                cycle_of[*v as usize] = c;
+            }
+        }
+        for (c, cycle) in (0u32..).zip(&mut self.cycles) {
+            for u in &cycle.owned {
+                let downwind = self.levels.graph.downwind.at(*u);
+                let others = downwind.filter(|(v, _)| cycle_of[*v as usize] != c);
+                cycle.waiting += others.count() as u64;
+            }
+            if cycle.shared.is_none() && cycle.waiting == 0 {
+                self.ready_cycles.push(c);
+            }
+        }
+        cycle_of.truncate(owned);
+        self.levels.cycle_of = cycle_of;
+    }
+
+    /// Resolves what is ready, and what becomes ready by that.
+    fn work_off(&mut self) {
+        loop {
+            while let Some(c) = self.ready_cycles.pop() {
+                let right = self.right_hand_sides(c);
+                let members = Members::new(&self.cycles[c as usize].owned);
+                let mut x = right;
+                members.system(self.solution).solve_transpose(&mut x, 1);
+                self.close_cycle(c);
+                let owned = self.cycles[c as usize].owned.clone();
+                for (v, x) in owned.into_iter().zip(x) {
+                    self.resolve(v, x, c);
+                }
+            }
+            if self.ready.is_empty() {
+                return;
+            }
+            let (ready, start) = (std::mem::take(&mut self.ready), self.order.len());
+            let cycles = (self.levels).work_off(ready, &mut self.order, &mut Vec::new());
+            for v in &self.order[start..] {
+                self.resolved[*v as usize] = true;
+                self.owned += usize::from((*v as usize) < self.eikonal.mesh.owned);
+            }
+            self.hear_of(cycles);
+        }
+    }
+
+    /// Right-hand sides of the owned members of a cycle: φ̄ with all that others add.
+    fn right_hand_sides(&self, c: u32) -> Vec<f64> {
+        let (cycle, graph) = (&self.cycles[c as usize], &self.levels.graph);
+        let sum = |u: &u32| match cycle.shared {
+            Some(shared) => graph.sum(*u, |v| shared.position(v).is_none()),
+            None => graph.sum(*u, |v| self.levels.cycle_of.get(v as usize) != Some(&c)),
+        };
+        cycle.owned.iter().map(sum).collect()
+    }
+
+    /// Notes the owned members of a cycle as done.
+    fn close_cycle(&mut self, c: u32) {
+        let cycle = &mut self.cycles[c as usize];
+        cycle.solved = true;
+        self.owned += cycle.owned.len();
+        self.order.extend(&cycle.owned);
+    }
+
+    fn hear_of(&mut self, cycles: Vec<u32>) {
+        for c in cycles {
+            let cycle = &mut self.cycles[c as usize];
+            cycle.waiting -= 1;
+            if cycle.waiting == 0 && cycle.shared.is_none() {
+                self.ready_cycles.push(c);
+            }
+        }
+    }
+
+    /// Takes φ̄ of `v`, a member of `cycle` or a ghost, computed otherwise than by its level.
+    fn resolve(&mut self, v: u32, x: f64, cycle: u32) {
+        x.store(&self.levels.graph.phi_bar[v as usize]);
+        self.resolved[v as usize] = true;
+        let mut news = News {
+            ready: std::mem::take(&mut self.ready),
+            cycles: Vec::new(),
+        };
+        self.levels.resolve(v, cycle, &mut news);
+        self.ready = news.ready;
+        self.hear_of(news.cycles);
+    }
+
+    /// Sends what is new to the ranks that hold it as ghosts.
+    fn exchange(&mut self, comm: &dyn Communicator, start: usize, traffic: &mut Traffic) {
+        let halo = &self.eikonal.halo;
+        let new: Vec<u32> = self.order[start..]
+            .iter()
+            .copied()
+            .filter(|v| halo.is_shared(*v))
+            .collect();
+        let phi_bar = &self.levels.graph.phi_bar;
+        let values: Vec<f64> = new
+            .iter()
+            .map(|v| f64::load(&phi_bar[*v as usize]))
+            .collect();
+        let mut received = Vec::new();
+        halo.update(comm, &new, &values, 1, traffic, |ghost, x| {
+            received.push((ghost, x[0]));
+        });
+        // One that was computed here has the same bits.
+        received.retain(|(ghost, _)| !self.resolved[*ghost as usize]);
+        // None becomes ready by another one.
+        for (ghost, _) in &received {
+            self.levels.settle(*ghost);
+        }
+        for (ghost, x) in received {
+            self.resolve(ghost, x, NONE);
+        }
+    }
+
+    /// Solves the cycles across ranks that wait for nothing else. Collective.
+    fn solve_shared_cycles(&mut self, comm: &dyn Communicator) {
+        let own = self.solution.order.cycles.len();
+        let mut waiting: Vec<u64> = self.cycles[own..].iter().map(|c| c.waiting).collect();
+        comm.sum_u64(&mut waiting);
+        let ready: Vec<u32> = (own as u32..)
+            .zip(waiting)
+            .filter(|(c, waiting)| *waiting == 0 && !self.cycles[*c as usize].solved)
+            .map(|(c, _)| c)
+            .collect();
+        let mut solved = Vec::new();
+        for c in ready {
+            let Some(cycle) = self.cycles[c as usize].shared else {
+                continue;
+            };
+            let right = self.right_hand_sides(c);
+            let stencils = &self.solution.stencils;
+            let x = shared_cycle::solve(comm, cycle, stencils, &right, 1, Side::Transpose);
+            self.close_cycle(c);
+            solved.push((c, cycle, x));
+        }
+        let held = || {
+            let of_cycle = |(c, cycle, x): &'_ (u32, &SharedCycle, Vec<f64>)| {
+                let of_vertex = |(v, position): &(u32, u32)| (*v, x[*position as usize], *c);
+                cycle.local.iter().map(of_vertex).collect::<Vec<_>>()
+            };
+            solved.iter().flat_map(of_cycle)
+        };
+        for (v, _, _) in held() {
+            self.levels.settle(v);
+        }
+        for (v, x, c) in held() {
+            self.resolve(v, x, c);
+        }
     }
 }

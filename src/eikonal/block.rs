@@ -2,15 +2,20 @@
 //! it becomes SIMD code. The same operations in the same order as one local solve, without
 //! contraction: the same bits at every SIMD level.
 
+use super::compress::{Chosen, append};
 use super::edges::Edges;
 use super::local_solver::{Corner, boundary, interior};
 use crate::real::Real;
+use crate::simd::SimdLevel;
 
 /// Corners per block (a power of two).
 pub const BLOCK: usize = 128;
 
 /// Lanes of the widest registers.
 pub(super) const LANES: usize = 16;
+
+/// Lanes stored: one register beyond the block may be written to.
+const STORED: usize = BLOCK + LANES;
 
 /// Runs `body` on whole registers that hold `len` lanes or more; those beyond hold what was there
 /// before. A fixed count inside leaves no remainder for scalar code.
@@ -30,12 +35,12 @@ pub(super) use for_lanes;
 #[derive(Clone)]
 pub struct Block<T> {
     len: usize,
-    lengths: [[T; BLOCK]; 6],
-    phi: [[T; BLOCK]; 3],
+    lengths: [[T; STORED]; 6],
+    phi: [[T; STORED]; 3],
     /// What the caller calls each corner.
-    pub label: [u32; BLOCK],
+    pub label: [u32; STORED],
     /// Times above which a solution is of no interest.
-    pub limit: [T; BLOCK],
+    pub limit: [T; STORED],
     /// Solutions; +∞ where the minimum over the face's plane is not in the face.
     pub arrival: [T; BLOCK],
     /// Edges of the face that may hold a solution below the limit instead, as a sum of
@@ -50,10 +55,10 @@ impl<T: Real> Default for Block<T> {
         let zero = T::from_f64(0.0);
         Self {
             len: 0,
-            lengths: [[one; BLOCK]; 6],
-            phi: [[zero; BLOCK]; 3],
-            label: [0; BLOCK],
-            limit: [zero; BLOCK],
+            lengths: [[one; STORED]; 6],
+            phi: [[zero; STORED]; 3],
+            label: [0; STORED],
+            limit: [zero; STORED],
             arrival: [zero; BLOCK],
             code: [zero; BLOCK],
         }
@@ -138,27 +143,54 @@ impl<T: Real> Block<T> {
         edges
     }
 
-    /// Copies the edge of corner `i` opposite vertex `E` of its face to `edges`, which must have
-    /// room.
+    /// The columns to which `count` more corners are appended, six lengths, three times and limits,
+    /// with the labels and where the new ones begin; there must be room.
     #[inline(always)]
-    pub fn push_edge<const E: usize>(&self, i: usize, edges: &mut Edges<T>) {
-        let i = i % BLOCK;
+    pub fn grow(&mut self, count: usize) -> ([&mut [T]; 10], &mut [u32], usize) {
+        let at = self.len;
+        self.len += count;
+        let [a, b, c, d, e, f] = &mut self.lengths;
+        let [p, q, r] = &mut self.phi;
+        let columns: [&mut [T]; 10] = [a, b, c, d, e, f, p, q, r, &mut self.limit];
+        (columns, &mut self.label, at)
+    }
+
+    /// Appends the edges opposite vertex `E` of the faces, of those corners whose bit `E` is set in
+    /// `asked`, to `edges`, which must have room.
+    #[inline(always)]
+    pub fn append_edges<const E: usize>(
+        &self,
+        level: SimdLevel,
+        asked: &[u8; BLOCK],
+        edges: &mut Edges<T>,
+    ) {
         // Which of l12 l13 l23 l14 l24 l34 belong to the edge, and its ends.
         let (lengths, ends) = [
             ([2, 4, 5], [1, 2]),
             ([1, 3, 5], [0, 2]),
             ([0, 3, 4], [0, 1]),
         ][E];
-        edges.push(
-            [
-                self.lengths[lengths[0]][i],
-                self.lengths[lengths[1]][i],
-                self.lengths[lengths[2]][i],
-            ],
-            [self.phi[ends[0]][i], self.phi[ends[1]][i]],
-            self.label[i],
-            self.limit[i],
-        );
+        let chosen = self.asking::<E>(asked);
+        let (to, labels, at) = edges.grow(chosen.count());
+        let from = [
+            &self.lengths[lengths[0]][..],
+            &self.lengths[lengths[1]],
+            &self.lengths[lengths[2]],
+            &self.phi[ends[0]],
+            &self.phi[ends[1]],
+            &self.limit,
+        ];
+        append(level, chosen, from, to, (&self.label, labels), 0, at);
+    }
+
+    /// The corners whose bit `E` is set in `asked`.
+    #[inline(always)]
+    pub fn asking<'a, const E: usize>(&self, asked: &'a [u8; BLOCK]) -> Chosen<'a> {
+        Chosen {
+            bits: asked,
+            bit: E as u32,
+            len: self.len,
+        }
     }
 
     /// The interior of the faces. Fills `arrival` and the edges to be tried.

@@ -13,6 +13,8 @@ use rayon::prelude::*;
 use super::local_solver::{Corner, Stencil, stencil, support};
 use super::metric_mesh::{FACE, Incidence, MetricMesh};
 use super::pipeline::Pipeline;
+use crate::comm::Communicator;
+use crate::comm::halo::{Halo, Traffic};
 use crate::real::Real;
 
 /// Tetrahedra per task.
@@ -80,17 +82,44 @@ impl Candidate {
     }
 }
 
-/// Candidates of all owned vertices.
+/// Candidates of all vertices, as far as they are tetrahedra of this rank.
 #[derive(Debug, Clone)]
 pub struct Candidates {
     offsets: Vec<u32>,
     entries: Vec<Candidate>,
+    owned: usize,
+    /// Whether those of each ghost are all that there are.
+    complete_ghosts: Vec<bool>,
     /// Local solves made to find them.
     pub local_solves: u64,
 }
 
 impl Candidates {
-    /// Candidates at owned vertex `v`, in the file's order of tetrahedra.
+    /// Finds out at which ghosts this rank has all the candidates that the owner has: it need not
+    /// wait for their times, but can compute them, too. Where the wave runs along the boundary of
+    /// two parts, that saves many rounds. Collective.
+    pub fn compare(&mut self, comm: &dyn Communicator, halo: &Halo, traffic: &mut Traffic) {
+        if comm.size() == 1 {
+            return;
+        }
+        let owned: Vec<u32> = (0..self.owned as u32).collect();
+        let count = |v: u32| self.range(v).len() as u32;
+        let counts: Vec<u32> = owned.iter().map(|v| count(*v)).collect();
+        let mut complete = vec![false; self.offsets.len() - 1 - self.owned];
+        halo.update(comm, &owned, &counts, 1, traffic, |ghost, theirs| {
+            complete[ghost as usize - self.owned] = theirs[0] == count(ghost);
+        });
+        self.complete_ghosts = complete;
+    }
+
+    /// Whether the candidates at `v` are all that there are.
+    #[inline(always)]
+    pub fn are_complete(&self, v: u32) -> bool {
+        let ghost = (v as usize).checked_sub(self.owned);
+        ghost.is_none_or(|g| self.complete_ghosts.get(g).is_some_and(|c| *c))
+    }
+
+    /// Candidates at vertex `v`, in the file's order of tetrahedra.
     #[inline(always)]
     pub fn at(&self, v: u32) -> &[Candidate] {
         &self.entries[self.range(v)]
@@ -141,7 +170,8 @@ pub fn find<T: Real>(
             finder
         })
         .collect();
-    let mut offsets = vec![0u32; mesh.owned + 1];
+    let vertices = mesh.vertex_count();
+    let mut offsets = vec![0u32; vertices + 1];
     for (v, _) in found.iter().flat_map(|f| &f.hits) {
         offsets[*v as usize + 1] += 1;
     }
@@ -153,7 +183,7 @@ pub fn find<T: Real>(
             *count = rescue.rescue(v);
         }
     }
-    for v in 0..mesh.owned {
+    for v in 0..vertices {
         offsets[v + 1] += offsets[v];
     }
     let hits = || found.iter().flat_map(|f| &f.hits).chain(&rescue.hits);
@@ -162,13 +192,13 @@ pub fn find<T: Real>(
         incidence: 0,
         face: [Candidate::IDLE; 3],
     };
-    let mut entries = vec![unset; offsets[mesh.owned] as usize];
+    let mut entries = vec![unset; offsets[vertices] as usize];
     for (v, candidate) in hits() {
         let slot = &mut next[*v as usize];
         entries[*slot as usize] = *candidate;
         *slot += 1;
     }
-    for v in 0..mesh.owned {
+    for v in 0..vertices {
         let (start, end) = (offsets[v] as usize, offsets[v + 1] as usize);
         if end - start > 1 {
             entries[start..end].sort_unstable_by_key(|c| file_order[c.tetrahedron()]);
@@ -177,6 +207,8 @@ pub fn find<T: Real>(
     Candidates {
         offsets,
         entries,
+        owned: mesh.owned,
+        complete_ghosts: Vec::new(),
         local_solves: found.iter().map(|f| f.local_solves).sum::<u64>() + rescue.local_solves,
     }
 }
@@ -217,10 +249,7 @@ impl<'a, T: Real> Finder<'a, T> {
         found.sort_unstable();
         found.dedup();
         for incidence in found {
-            let v = self.mesh.vertex_at(incidence);
-            if (v as usize) < self.mesh.owned {
-                self.hit(v, incidence);
-            }
+            self.hit(self.mesh.vertex_at(incidence), incidence);
         }
     }
 

@@ -18,6 +18,7 @@ use super::levels::{Levels, NONE, News};
 use super::local_solver::stencil;
 use super::metric_mesh::{FACE, MetricMesh};
 use super::upwind::{CausalOrder, Round, SharedCycle, UpwindStencil};
+use super::winners::Winners;
 use crate::comm::halo::{Halo, Traffic};
 use crate::comm::{Communicator, broadcast_slice, from_bytes};
 use crate::error::{Error, Result};
@@ -40,6 +41,8 @@ pub struct Problem<'a, T> {
 pub struct Canonical {
     /// Stencil of each owned vertex.
     pub stencils: Vec<UpwindStencil>,
+    /// Stencil of each ghost that was computed here.
+    pub ghost_stencils: Vec<UpwindStencil>,
     pub order: CausalOrder,
     /// Local solves made.
     pub local_solves: u64,
@@ -93,14 +96,19 @@ pub fn canonical<T: Real>(
         .flat_map(|cycle| &cycle.local)
         .filter(|(v, _)| (*v as usize) < problem.mesh.owned)
         .count();
-    let stencils = pass.stencils();
-    for (phi, shared) in phi.iter_mut().zip(&pass.levels.phi) {
+    let mut stencils = pass.stencils();
+    let ghost_stencils = stencils.split_off(problem.mesh.owned);
+    let winners = &pass.levels.graph;
+    for (phi, shared) in phi.iter_mut().zip(&winners.phi) {
         *phi = T::load(shared);
     }
     Ok(Canonical {
         // One more for each stencil.
-        local_solves: pass.local_solves + stencils.len() as u64,
+        local_solves: pass.local_solves
+            + winners.local_solves.load(Relaxed)
+            + stencils.len() as u64,
         stencils,
+        ghost_stencils,
         cyclic_vertices: (cyclic + shared) as u64,
         order: pass.order,
     })
@@ -108,8 +116,10 @@ pub fn canonical<T: Real>(
 
 struct Pass<'a, T: Real> {
     problem: &'a Problem<'a, T>,
-    levels: Levels<'a, T>,
+    levels: Levels<'a, Winners<'a, T>>,
     order: CausalOrder,
+    /// Owned vertices in the order.
+    owned: usize,
     /// Vertices that wait for nothing, not in the order yet.
     ready: Vec<u32>,
     local_solves: u64,
@@ -147,12 +157,12 @@ impl<'a, T: Real> Pass<'a, T> {
             team,
             ..
         } = *problem;
-        let levels = Levels::new(mesh, inv_gamma, candidates, sources, team, phi);
+        let (winners, waiting) = Winners::new(mesh, inv_gamma, candidates, sources, phi);
+        let levels = Levels::new(team, winners, waiting.into_iter());
         Self {
             order: CausalOrder::default(),
-            ready: (0..mesh.owned as u32)
-                .filter(|v| !levels.waits(*v))
-                .collect(),
+            owned: 0,
+            ready: levels.ready(),
             local_solves: 0,
             resolved: vec![false; mesh.vertex_count()],
             ready_cycles: Vec::new(),
@@ -165,7 +175,7 @@ impl<'a, T: Real> Pass<'a, T> {
 
     /// Owned vertices still to come.
     fn unresolved(&self) -> usize {
-        self.problem.mesh.owned - self.order.vertices.len()
+        self.problem.mesh.owned - self.owned
     }
 
     /// Resolves what is ready, and what becomes ready by that.
@@ -178,11 +188,14 @@ impl<'a, T: Real> Pass<'a, T> {
                 return;
             }
             let ready = std::mem::take(&mut self.ready);
-            let start = self.order.vertices.len();
-            let (cycles, solves) = self.levels.work_off(ready, &mut self.order.vertices);
-            self.local_solves += solves;
-            for v in &self.order.vertices[start..] {
+            let CausalOrder {
+                vertices, levels, ..
+            } = &mut self.order;
+            let start = vertices.len();
+            let cycles = self.levels.work_off(ready, vertices, levels);
+            for v in &vertices[start..] {
                 self.resolved[*v as usize] = true;
+                self.owned += usize::from((*v as usize) < self.problem.mesh.owned);
             }
             self.hear_of(cycles);
         }
@@ -219,7 +232,7 @@ impl<'a, T: Real> Pass<'a, T> {
             candidates,
             ..
         } = *self.problem;
-        let levels = &self.levels;
+        let levels = &self.levels.graph;
         let of_winner = |winner: u32| {
             let Some(candidate) = candidates.all().get(winner as usize) else {
                 return UpwindStencil::fixed();
@@ -243,15 +256,21 @@ impl<'a, T: Real> Pass<'a, T> {
             return;
         }
         let new = self.order.vertices[start..].to_vec();
-        let values: Vec<T> = new.iter().map(|v| self.levels.time(*v)).collect();
+        let values: Vec<T> = new.iter().map(|v| self.levels.graph.time(*v)).collect();
         let mut received = Vec::new();
         self.problem
             .halo
             .update(comm, &new, &values, 1, traffic, |ghost, time| {
                 received.push((ghost, time[0]));
             });
-        for (ghost, time) in received {
-            time.store(&self.levels.phi[ghost as usize]);
+        // One that was computed here has the same bits.
+        received.retain(|(ghost, _)| !self.resolved[*ghost as usize]);
+        // None becomes ready by another one.
+        for (ghost, time) in &received {
+            time.store(&self.levels.graph.phi[*ghost as usize]);
+            self.levels.settle(*ghost);
+        }
+        for (ghost, _) in received {
             self.resolve(ghost, NONE);
         }
     }
@@ -300,7 +319,7 @@ impl<'a, T: Real> Pass<'a, T> {
         let owned = self.problem.mesh.owned as u32;
         // Ends of the graph are taken away until none is left (Kahn, from downwind).
         let mut count: Vec<u32> = (0..owned)
-            .map(|u| self.levels.dependents(u).len() as u32)
+            .map(|u| self.levels.graph.dependents_of(u).len() as u32)
             .collect();
         let is_end = |u: u32, count: u32| count == 0 && !self.problem.halo.is_shared(u);
         let waits = |u: u32| self.levels.waits(u);
@@ -389,8 +408,8 @@ impl<'a, T: Real> Pass<'a, T> {
                 numbers,
                 ..
             } = *self.problem;
-            let onset = self.levels.onset(v);
-            let phi = &self.levels.phi;
+            let onset = self.levels.graph.onset(v);
+            let phi = &self.levels.graph.phi;
             data.add(c, v, mesh, inv_gamma, phi, candidates, onset, numbers);
         }
     }
@@ -400,11 +419,13 @@ impl<'a, T: Real> Pass<'a, T> {
         self.collect_cycle(c, &mut data);
         // Members ascend in the file's numbering, as the times do.
         for (v, (_, time)) in self.cycles[c as usize].owned.iter().zip(data.solve()) {
-            time.store(&self.levels.phi[*v as usize]);
+            time.store(&self.levels.graph.phi[*v as usize]);
         }
         let start = self.order.vertices.len();
         self.close_cycle(c);
-        self.order.cycles.push(start..self.order.vertices.len());
+        let end = self.order.vertices.len();
+        self.order.cycles.push(start..end);
+        self.order.levels.push(end);
         for v in self.cycles[c as usize].owned.clone() {
             self.resolve(v, c);
         }
@@ -415,10 +436,11 @@ impl<'a, T: Real> Pass<'a, T> {
         self.cycles[c as usize].solved = true;
         for v in self.cycles[c as usize].owned.clone() {
             // The time itself stays as the cycle's fixed point has it.
-            let (winner, solves) = self.levels.winner(v);
-            self.levels.winners[v as usize].store(winner, Relaxed);
+            let (winner, solves) = self.levels.graph.winner(v);
+            self.levels.graph.winners[v as usize].store(winner, Relaxed);
             self.local_solves += solves;
             self.order.vertices.push(v);
+            self.owned += 1;
         }
     }
 
@@ -465,7 +487,7 @@ impl<'a, T: Real> Pass<'a, T> {
         };
         for (name, time) in names.iter().zip(&times) {
             if let Some(v) = local(*name) {
-                time.store(&self.levels.phi[v as usize]);
+                time.store(&self.levels.graph.phi[v as usize]);
             }
         }
         let shared: Vec<SharedCycle> = ready
@@ -483,6 +505,10 @@ impl<'a, T: Real> Pass<'a, T> {
         // All members are queued before anything downstream of them.
         for c in &ready {
             self.close_cycle(*c);
+        }
+        self.order.levels.push(self.order.vertices.len());
+        for (v, _) in shared.iter().flat_map(|cycle| &cycle.local) {
+            self.levels.settle(*v);
         }
         for (c, cycle) in ready.iter().zip(&shared) {
             for (v, _) in &cycle.local {

@@ -8,16 +8,19 @@ use crate::real::Real;
 /// Edges per block (a power of two).
 pub const EDGES: usize = 128;
 
+/// Lanes stored: one register beyond the block may be written to.
+const STORED: usize = EDGES + LANES;
+
 /// A block of edges (i, j), each with the vertex 4 that is updated.
 pub struct Edges<T> {
     len: usize,
     /// l_ij, l_i4, l_j4.
-    lengths: [[T; EDGES]; 3],
-    phi: [[T; EDGES]; 2],
+    lengths: [[T; STORED]; 3],
+    phi: [[T; STORED]; 2],
     /// What the caller calls each.
-    pub label: [u32; EDGES],
+    pub label: [u32; STORED],
     /// Times above which a solution is of no interest.
-    pub limit: [T; EDGES],
+    pub limit: [T; STORED],
     /// Solutions.
     pub arrival: [T; EDGES],
 }
@@ -27,10 +30,10 @@ impl<T: Real> Default for Edges<T> {
         let (zero, one) = (T::from_f64(0.0), T::from_f64(1.0));
         Self {
             len: 0,
-            lengths: [[one; EDGES]; 3],
-            phi: [[zero; EDGES]; 2],
-            label: [0; EDGES],
-            limit: [zero; EDGES],
+            lengths: [[one; STORED]; 3],
+            phi: [[zero; STORED]; 2],
+            label: [0; STORED],
+            limit: [zero; STORED],
             arrival: [zero; EDGES],
         }
     }
@@ -55,20 +58,16 @@ impl<T: Real> Edges<T> {
         self.len = 0;
     }
 
-    /// Adds an edge: l_ij, l_i4, l_j4, and φ_i, φ_j; there must be room.
+    /// The columns to which `count` more edges are appended, three lengths, two times and limits,
+    /// with the labels and where the new ones begin; there must be room.
     #[inline(always)]
-    pub fn push(&mut self, lengths: [T; 3], phi: [T; 2], label: u32, limit: T) {
-        // There is room, so this is `len`; the compiler sees that it is in range.
-        let i = self.len % EDGES;
-        for (column, l) in self.lengths.iter_mut().zip(lengths) {
-            column[i] = l;
-        }
-        for (column, p) in self.phi.iter_mut().zip(phi) {
-            column[i] = p;
-        }
-        self.label[i] = label;
-        self.limit[i] = limit;
-        self.len += 1;
+    pub fn grow(&mut self, count: usize) -> ([&mut [T]; 6], &mut [u32], usize) {
+        let at = self.len;
+        self.len += count;
+        let [a, b, c] = &mut self.lengths;
+        let [p, q] = &mut self.phi;
+        let columns: [&mut [T]; 6] = [a, b, c, p, q, &mut self.limit];
+        (columns, &mut self.label, at)
     }
 
     /// Fills `arrival`.

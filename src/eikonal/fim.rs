@@ -11,9 +11,6 @@ use crate::comm::halo::{Halo, Traffic};
 use crate::real::Real;
 use crate::team::Team;
 
-/// Buckets that all ranks advance between two exchanges.
-const BUCKETS_PER_ROUND: usize = 4;
-
 /// What the iteration took.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct FimCounters {
@@ -48,6 +45,8 @@ pub struct Iteration<'a, T: Real> {
     pub inv_gamma: &'a [T],
     /// Width of a bucket, ms.
     pub width: f64,
+    /// Buckets that all ranks advance between two exchanges.
+    pub buckets_per_round: usize,
     pub patience: Patience,
 }
 
@@ -62,7 +61,7 @@ impl<T: Real> Iteration<'_, T> {
         known: &[T],
         traffic: &mut Traffic,
     ) -> FimCounters {
-        let front = Front::new(self, phi, known);
+        let front = Front::new(self, comm.size(), phi, known);
         loop {
             let mut first = [front.lowest().map_or(f64::INFINITY, |b| b as f64)];
             comm.min_f64(&mut first);
@@ -72,7 +71,7 @@ impl<T: Real> Iteration<'_, T> {
             if comm.size() == 1 {
                 front.advance(usize::MAX);
             } else {
-                front.advance(first[0] as usize + BUCKETS_PER_ROUND);
+                front.advance(first[0] as usize + self.buckets_per_round);
                 front.exchange(comm, traffic);
             }
         }

@@ -21,6 +21,9 @@ use crate::team::Team;
 /// batches, wider costs local solves; flat between 0.15 and 0.35).
 const WIDTH_PER_EDGE: f64 = 0.25;
 
+/// Buckets between two exchanges for each vertex along an edge of a part.
+const ROUND_PER_PART: f64 = 1.1;
+
 /// Times that put-off falls are settled by the canonical pass before patience is unlimited.
 const MOST_RESTARTS: usize = 30;
 
@@ -48,7 +51,19 @@ pub struct ForwardCounters {
     pub restarts: u64,
     /// Vertices in cycles of the upwind graph.
     pub cyclic_vertices: u64,
+    /// Of the iteration.
     pub traffic: Traffic,
+    /// Of the canonical pass.
+    pub canonical_traffic: Traffic,
+}
+
+impl ForwardCounters {
+    /// Traffic of the whole solution.
+    pub fn whole_traffic(&self) -> Traffic {
+        let mut whole = self.traffic;
+        whole += self.canonical_traffic;
+        whole
+    }
 }
 
 impl std::ops::AddAssign for ForwardCounters {
@@ -59,6 +74,7 @@ impl std::ops::AddAssign for ForwardCounters {
         self.restarts += other.restarts;
         self.cyclic_vertices = other.cyclic_vertices;
         self.traffic += other.traffic;
+        self.canonical_traffic += other.canonical_traffic;
     }
 }
 
@@ -78,7 +94,9 @@ pub struct Eikonal<T: Real> {
     /// Mean travel time along an edge for γ = 1 on all ranks, ms.
     mean_edge: f64,
     bucket_width: Option<f64>,
-    team: Arc<Team>,
+    /// Buckets that all ranks advance between two exchanges.
+    buckets_per_round: usize,
+    pub(super) team: Arc<Team>,
     /// Where the rank computes what a device can; absent: its threads.
     pub(super) on_device: Option<OnDevice<T>>,
 }
@@ -89,8 +107,22 @@ pub struct Solution<T> {
     pub phi: Vec<T>,
     /// Stencil of each owned vertex.
     pub stencils: Vec<UpwindStencil>,
+    /// Stencil of each ghost, as far as it was computed here.
+    pub(super) ghost_stencils: Vec<UpwindStencil>,
     pub order: CausalOrder,
     pub counters: ForwardCounters,
+}
+
+impl<T> Solution<T> {
+    /// Stencil of a vertex that is in the causal order.
+    #[inline(always)]
+    pub(super) fn stencil(&self, v: u32) -> &UpwindStencil {
+        let v = v as usize;
+        match v.checked_sub(self.stencils.len()) {
+            None => &self.stencils[v],
+            Some(ghost) => &self.ghost_stencils[ghost],
+        }
+    }
 }
 
 impl<T: Real> Eikonal<T> {
@@ -139,7 +171,7 @@ impl<T: Real> Eikonal<T> {
             edges += lengths.iter().map(|l| l.sqrt()).sum::<f64>();
             count += 6;
         }
-        let mut totals = [edges, f64::from(count)];
+        let mut totals = [edges, f64::from(count), local.owned as f64];
         comm.sum_f64(&mut totals);
         let threads = match local.tetrahedra.len() {
             0..FEW_TETRAHEDRA => 1,
@@ -162,6 +194,7 @@ impl<T: Real> Eikonal<T> {
             origin,
             mean_edge: totals[0] / totals[1].max(1.0),
             bucket_width,
+            buckets_per_round: buckets_per_round(totals[2], comm.size()),
             team: Arc::new(agree(comm, Team::new(threads))?),
             on_device: None,
         })
@@ -192,6 +225,7 @@ impl<T: Real> Eikonal<T> {
             origin: self.origin,
             mean_edge: self.mean_edge,
             bucket_width: self.bucket_width,
+            buckets_per_round: self.buckets_per_round,
             team: Arc::clone(&self.team),
             on_device: None,
         }
@@ -224,6 +258,7 @@ impl<T: Real> Eikonal<T> {
                 team: &self.team,
                 inv_gamma: &inv_gamma,
                 width,
+                buckets_per_round: self.buckets_per_round,
                 patience,
             };
             let traffic = &mut counters.traffic;
@@ -245,7 +280,7 @@ impl<T: Real> Eikonal<T> {
                 }
                 None => None,
             };
-            let found = candidates::find(
+            let mut found = candidates::find(
                 &self.mesh,
                 &inv_gamma,
                 &phi,
@@ -253,6 +288,7 @@ impl<T: Real> Eikonal<T> {
                 &self.sources,
                 winners.as_deref(),
             );
+            found.compare(comm, &self.halo, &mut counters.canonical_traffic);
             let problem = Problem {
                 mesh: &self.mesh,
                 halo: &self.halo,
@@ -262,7 +298,7 @@ impl<T: Real> Eikonal<T> {
                 numbers: &self.numbers,
                 candidates: &found,
             };
-            let pass = canonical(comm, &problem, &mut phi, &mut counters.traffic)?;
+            let pass = canonical(comm, &problem, &mut phi, &mut counters.canonical_traffic)?;
             counters.canonical_solves += found.local_solves + pass.local_solves;
             if put_off[0] == 0 {
                 counters.cyclic_vertices = pass.cyclic_vertices;
@@ -270,6 +306,7 @@ impl<T: Real> Eikonal<T> {
                 return Ok(Solution {
                     phi,
                     stencils: pass.stencils,
+                    ghost_stencils: pass.ghost_stencils,
                     order: pass.order,
                     counters,
                 });
@@ -299,6 +336,16 @@ impl<T: Real> Eikonal<T> {
             phi[v as usize] = phi[v as usize].with_value(onset);
         }
     }
+}
+
+/// Buckets between two exchanges, for a mesh of so many vertices.
+///
+/// A rank that runs ahead of its neighbours computes times that fall again. In a share of the time
+/// that the wave takes to cross a part the work so repeated stays a share of the whole (64 and
+/// 1,024 ranks: a tenth). With few ranks a round costs little, and they do as many as 64.
+fn buckets_per_round(vertices: f64, ranks: usize) -> usize {
+    let of_part = vertices / ranks.max(64) as f64;
+    ((ROUND_PER_PART * of_part.cbrt()) as usize).max(4)
 }
 
 fn check_size(tetrahedra: usize) -> Result<()> {

@@ -23,7 +23,11 @@ use crate::team::Barrier;
 ///
 /// A cycle of the upwind graph whose weights are near 1 converges slowly, thousands of updates per
 /// vertex. The canonical pass solves such a cycle at once, and the iteration goes on from there.
-const PATIENCE: u8 = 12;
+///
+/// Across ranks a vertex also falls with every exchange that corrects what its rank ran ahead of.
+fn patience(ranks: usize) -> u8 {
+    if ranks > 1 { 40 } else { 12 }
+}
 
 /// What a small fall is, relative to the time.
 const SMALL_FALL: f64 = 1e-3;
@@ -68,6 +72,8 @@ pub struct Front<'a, T: Real> {
     lowest: Vec<AtomicUsize>,
     /// The part of the batch to be taken next.
     next: AtomicUsize,
+    /// Small falls after which further ones are put off.
+    patience: u8,
 }
 
 /// What is looked up together at a vertex.
@@ -88,7 +94,7 @@ struct Worker<T: Real> {
 
 impl<'a, T: Real> Front<'a, T> {
     /// The front at the vertices whose time `phi` is below what is `known`.
-    pub fn new(iteration: &'a Iteration<'a, T>, phi: &[T], known: &[T]) -> Self {
+    pub fn new(iteration: &'a Iteration<'a, T>, ranks: usize, phi: &[T], known: &[T]) -> Self {
         let threads = 0..iteration.team.threads();
         let worker = |_| {
             Mutex::new(Worker {
@@ -116,6 +122,7 @@ impl<'a, T: Real> Front<'a, T> {
                 .collect(),
             lowest: threads.clone().map(|_| AtomicUsize::new(0)).collect(),
             next: AtomicUsize::new(0),
+            patience: patience(ranks),
             iteration,
         };
         let below = T::from_f64(1.0 + slack::<T>());
@@ -237,7 +244,7 @@ impl<'a, T: Real> Front<'a, T> {
         let (time, known) = (self.time(v), T::load(&self.known[v as usize]));
         if known.value() - time.value() <= SMALL_FALL * known.value() {
             let falls = self.small_falls[v as usize].load(Relaxed);
-            if falls >= PATIENCE && self.iteration.patience == Patience::Limited {
+            if falls >= self.patience && self.iteration.patience == Patience::Limited {
                 return true;
             }
             self.small_falls[v as usize].store(falls.saturating_add(1), Relaxed);
@@ -263,9 +270,7 @@ impl<'a, T: Real> Front<'a, T> {
         let mesh = self.iteration.mesh;
         for (incidence, time) in pipeline.found() {
             let w = mesh.vertex_at(incidence);
-            if (w as usize) < mesh.owned {
-                out[self.thread_of(w)].push((w, time));
-            }
+            out[self.thread_of(w)].push((w, time));
         }
     }
 
@@ -296,7 +301,8 @@ impl<'a, T: Real> Front<'a, T> {
                     let time = |cell: &Cell<T>| T::load(&cell.time);
                     let times = [time(a), time(b), time(c), time(d)];
                     let inv_gamma = inv_gamma[mesh.domains[t as usize] as usize];
-                    pipeline.push(t, tet, times, inv_gamma, downstream(changed));
+                    let asked = downstream(changed) & mesh.owned_corners(tet);
+                    pipeline.push(t, tet, times, inv_gamma, asked);
                 }
             }
         }

@@ -65,19 +65,12 @@ impl<T: Real> LocalSolves<T> {
     /// Takes the corners to be tried on the edge opposite vertex `E` of their face on to the next
     /// stage.
     fn take_edge<const E: usize>(&mut self, edges: &[u8; BLOCK]) {
-        let (mut list, mut count) = ([0; BLOCK], 0);
-        for (i, edges) in (0u8..).zip(&edges[..self.interior.len().min(BLOCK)]) {
-            // Without a branch: it could not be predicted.
-            list[count % BLOCK] = i;
-            count += usize::from(edges >> E & 1);
-        }
-        if self.edges.room() < count {
+        if self.edges.room() < self.interior.asking::<E>(edges).count() {
             self.flush_edges();
         }
-        for i in &list[..count] {
-            self.interior
-                .push_edge::<E>(usize::from(*i), &mut self.edges);
-        }
+        let level = self.kernels.level();
+        self.interior
+            .append_edges::<E>(level, edges, &mut self.edges);
     }
 
     fn flush_edges(&mut self) {

@@ -153,6 +153,13 @@ impl<T: Real> MetricMesh<T> {
         self.offsets.len() - 1
     }
 
+    /// The corners of a tetrahedron whose vertices are updated here, a bit each.
+    #[inline(always)]
+    pub fn owned_corners(&self, tet: &Tetrahedron<T>) -> u8 {
+        let [a, b, c, d] = tet.vertices.map(|v| u8::from((v as usize) < self.owned));
+        a | b << 1 | c << 2 | d << 3
+    }
+
     /// Asks for the corners at `vertex` to be in the cache soon.
     #[inline(always)]
     pub fn prefetch_incidences(&self, vertex: u32) {

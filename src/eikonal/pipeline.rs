@@ -67,11 +67,9 @@ impl<T: Real> Pipeline<T> {
 
     /// Takes the tetrahedra that survive at corner `C` on to the local solves.
     fn take_corner<const C: usize>(&mut self, corners: &[u8; SCREEN]) {
-        let (list, count) = self.screen.with_corner(C, corners);
-        let margin = T::from_f64(1.0) + self.slack;
-        let block = self.solves.room_for(count);
-        for i in &list[..count] {
-            self.screen.push_corner::<C>(usize::from(*i), margin, block);
-        }
+        let chosen = self.screen.with_corner::<C>(corners);
+        let block = self.solves.room_for(chosen.count());
+        let level = self.kernels.level();
+        self.screen.append_corner::<C>(level, chosen, block);
     }
 }

@@ -6,8 +6,10 @@
 //! as a structure of arrays.
 
 use super::block::{Block, LANES, for_lanes};
+use super::compress::{Chosen, append};
 use super::metric_mesh::{CORNER_PAIRS, FACE, Tetrahedron};
 use crate::real::Real;
+use crate::simd::SimdLevel;
 
 /// Tetrahedra per block.
 pub const SCREEN: usize = 64;
@@ -15,12 +17,17 @@ pub const SCREEN: usize = 64;
 /// A block of tetrahedra to be tested.
 pub struct Screen<T> {
     len: usize,
-    /// Number of each tetrahedron.
-    tetrahedra: [u32; SCREEN],
+    /// Number of each tetrahedron · 4.
+    labels: [u32; SCREEN],
     /// Corners of each that are asked about, a bit each.
     asked: [u8; SCREEN],
+    /// For γ = 1.
     lengths: [[T; SCREEN]; 6],
+    /// Divided by γ, once tested.
+    scaled: [[T; SCREEN]; 6],
     times: [[T; SCREEN]; 4],
+    /// Times above which a solution is of no interest, once tested.
+    limits: [[T; SCREEN]; 4],
     inv_gamma: [T; SCREEN],
     /// Bit c set: corner c may fall. (A sum of powers of two: the test stays in one type.)
     code: [T; SCREEN],
@@ -31,10 +38,12 @@ impl<T: Real> Default for Screen<T> {
         let (zero, one) = (T::from_f64(0.0), T::from_f64(1.0));
         Self {
             len: 0,
-            tetrahedra: [0; SCREEN],
+            labels: [0; SCREEN],
             asked: [0; SCREEN],
             lengths: [[one; SCREEN]; 6],
+            scaled: [[one; SCREEN]; 6],
             times: [[zero; SCREEN]; 4],
+            limits: [[zero; SCREEN]; 4],
             inv_gamma: [one; SCREEN],
             code: [zero; SCREEN],
         }
@@ -59,7 +68,7 @@ impl<T: Real> Screen<T> {
     pub fn push(&mut self, t: u32, tet: &Tetrahedron<T>, times: [T; 4], inv_gamma: T, asked: u8) {
         // There is room, so this is `len`; the compiler sees that it is in range.
         let i = self.len % SCREEN;
-        self.tetrahedra[i] = t;
+        self.labels[i] = t << 2;
         self.asked[i] = asked;
         for (column, l) in self.lengths.iter_mut().zip(tet.lengths) {
             column[i] = l;
@@ -80,39 +89,47 @@ impl<T: Real> Screen<T> {
         }
     }
 
-    /// The tetrahedra of the block whose bit `c` is set in `corners`: positions, and their number.
+    /// The tetrahedra of the block whose bit `C` is set in `corners`.
     #[inline(always)]
-    pub fn with_corner(&self, c: usize, corners: &[u8; SCREEN]) -> ([u8; SCREEN], usize) {
-        let (mut list, mut count) = ([0; SCREEN], 0);
-        for (i, corners) in (0u8..).zip(&corners[..self.len.min(SCREEN)]) {
-            // Without a branch: which corners survive cannot be predicted.
-            list[count % SCREEN] = i;
-            count += usize::from(corners >> c & 1);
+    pub fn with_corner<'a, const C: usize>(&self, corners: &'a [u8; SCREEN]) -> Chosen<'a> {
+        Chosen {
+            bits: corners,
+            bit: C as u32,
+            len: self.len,
         }
-        (list, count)
     }
 
-    /// Adds corner `C` of tetrahedron `i` of the block to `block`, whose room there must be;
-    /// solutions above `margin` times the present time are of no interest.
+    /// Appends corner `C` of the `chosen` tetrahedra to `block`, whose room there must be.
     #[inline(always)]
-    pub fn push_corner<const C: usize>(&self, i: usize, margin: T, block: &mut Block<T>) {
-        let i = i % SCREEN;
-        let inv_gamma = self.inv_gamma[i];
-        // Written out: `map` over an array is not always inlined.
-        let length = |k: usize| self.lengths[CORNER_PAIRS[C][k]][i] * inv_gamma;
-        let time = |k: usize| self.times[FACE[C][k]][i];
-        block.push(
-            [
-                length(0),
-                length(1),
-                length(2),
-                length(3),
-                length(4),
-                length(5),
-            ],
-            [time(0), time(1), time(2)],
-            self.tetrahedra[i] << 2 | C as u32,
-            self.times[C][i] * margin,
+    pub fn append_corner<const C: usize>(
+        &self,
+        level: SimdLevel,
+        chosen: Chosen,
+        block: &mut Block<T>,
+    ) {
+        let length = |k: usize| &self.scaled[CORNER_PAIRS[C][k]][..];
+        let time = |k: usize| &self.times[FACE[C][k]][..];
+        let from = [
+            length(0),
+            length(1),
+            length(2),
+            length(3),
+            length(4),
+            length(5),
+            time(0),
+            time(1),
+            time(2),
+            &self.limits[C],
+        ];
+        let (to, labels, at) = block.grow(chosen.count());
+        append(
+            level,
+            chosen,
+            from,
+            to,
+            (&self.labels, labels),
+            C as u32,
+            at,
         );
     }
 
@@ -155,5 +172,16 @@ impl<T: Real> Screen<T> {
                 + falls(p2, m01.least(p3), l01, l03, l13, weights[2])
                 + falls(p3, m01.least(p2), l01, l02, l12, weights[3]);
         });
+        // Plain loops of their own: they become SIMD code, as parts of the one above they would not.
+        for (limits, times) in self.limits.iter_mut().zip(&self.times) {
+            for (limit, time) in limits.iter_mut().zip(times) {
+                *limit = *time * up;
+            }
+        }
+        for (scaled, lengths) in self.scaled.iter_mut().zip(&self.lengths) {
+            for ((scaled, l), inv_gamma) in scaled.iter_mut().zip(lengths).zip(&self.inv_gamma) {
+                *scaled = *l * *inv_gamma;
+            }
+        }
     }
 }

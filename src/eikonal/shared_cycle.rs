@@ -14,37 +14,33 @@ pub enum Side {
     Transpose,
 }
 
-/// Solves the system of `cycle` for `width` right-hand sides, `values` holding those of each local
-/// vertex, and writes the solution to all members held here, ghosts included. Collective.
+/// Solves the system of `cycle` for `width` right-hand sides: `right` of each owned member, in the
+/// order of `cycle.local`. Returns the solution of all members. Collective.
 pub fn solve(
     comm: &dyn Communicator,
     cycle: &SharedCycle,
     stencils: &[UpwindStencil],
-    values: &mut [f64],
+    right: &[f64],
     width: usize,
     side: Side,
-) {
+) -> Vec<f64> {
     // Rows (member, member, weight), then (member, right-hand side).
     let (mut edges, mut weights) = (Vec::<[u32; 2]>::new(), Vec::<f64>::new());
-    let (mut rows, mut right) = (Vec::<u32>::new(), Vec::<f64>::new());
-    for (v, position) in &cycle.local {
-        let Some(stencil) = stencils.get(*v as usize) else {
-            continue;
-        };
-        for (u, lambda) in stencil.upwind() {
+    let mut rows = Vec::<u32>::new();
+    for (v, position) in cycle.owned(stencils.len()) {
+        for (u, lambda) in stencils[v as usize].upwind() {
             if let Some(column) = cycle.position(u) {
-                edges.push([*position, column]);
+                edges.push([position, column]);
                 weights.push(lambda);
             }
         }
-        rows.push(*position);
-        right.extend_from_slice(&values[*v as usize * width..(*v as usize + 1) * width]);
+        rows.push(position);
     }
     let gathered = [
         comm.gather(0, bytemuck::cast_slice(&edges)),
         comm.gather(0, bytemuck::cast_slice(&weights)),
         comm.gather(0, bytemuck::cast_slice(&rows)),
-        comm.gather(0, bytemuck::cast_slice(&right)),
+        comm.gather(0, bytemuck::cast_slice(right)),
     ];
     let mut x = Vec::new();
     if comm.rank() == 0 {
@@ -71,8 +67,5 @@ pub fn solve(
         }
     }
     broadcast_slice(comm, 0, &mut x);
-    for (v, position) in &cycle.local {
-        values[*v as usize * width..][..width]
-            .copy_from_slice(&x[*position as usize * width..][..width]);
-    }
+    x
 }

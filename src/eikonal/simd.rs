@@ -27,6 +27,12 @@ impl<T: Real> Kernels<T> {
         }
     }
 
+    /// The level.
+    #[inline(always)]
+    pub fn level(&self) -> SimdLevel {
+        self.level
+    }
+
     /// [`Block::solve_interior`].
     #[inline]
     pub fn interior(&self, block: &mut Block<T>) {
@@ -184,15 +190,11 @@ mod tests {
             let mut on_edges = vec![f64::INFINITY; first.len()];
             let asked = first.edges();
             for (i, best) in on_edges.iter_mut().enumerate() {
-                if asked[i] & 1 > 0 {
-                    first.push_edge::<0>(i, &mut edges);
-                }
-                if asked[i] & 2 > 0 {
-                    first.push_edge::<1>(i, &mut edges);
-                }
-                if asked[i] & 4 > 0 {
-                    first.push_edge::<2>(i, &mut edges);
-                }
+                let mut of_corner = [0; super::super::block::BLOCK];
+                of_corner[i] = asked[i];
+                first.append_edges::<0>(level, &of_corner, &mut edges);
+                first.append_edges::<1>(level, &of_corner, &mut edges);
+                first.append_edges::<2>(level, &of_corner, &mut edges);
                 kernels.edges(&mut edges);
                 for e in 0..edges.len() {
                     assert_eq!(edges.label[e], i as u32);

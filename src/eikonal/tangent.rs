@@ -4,16 +4,22 @@
 //!
 //!   φ̇_v = Σ_i λ_i φ̇_i − ½ (s/γ_k) γ̇_k,
 //!
-//! in one pass over the vertices in causal order, for any number of directions at once. Cycles are
-//! solved as linear systems.
+//! in one pass over the vertices in causal order, level by level, for any number of directions at
+//! once. Cycles are solved as linear systems.
 
 use super::cyclic_system::CyclicSystem;
 use super::forward::{Eikonal, Solution};
 use super::on_device::levels;
 use super::shared_cycle::{self, Side};
+use super::tangent_rows::{Rows, Terms};
+use super::upwind::SharedCycle;
 use crate::comm::Communicator;
 use crate::comm::halo::Traffic;
 use crate::real::Real;
+use crate::team::Barrier;
+
+/// Vertices of a level that a thread takes at a time.
+const SHARE: usize = 32;
 
 impl<T: Real> Eikonal<T> {
     /// φ̇ of every local vertex (ghosts included), `width` directions, vertex by vertex, ms per
@@ -27,48 +33,41 @@ impl<T: Real> Eikonal<T> {
         width: usize,
         traffic: &mut Traffic,
     ) -> Vec<f64> {
-        let mut sweep = TangentSweep {
+        // −½ γ̇_k / γ_k
+        let rates: Vec<f64> = gamma_dot
+            .chunks_exact(width)
+            .zip(gamma)
+            .flat_map(|(row, gamma)| row.iter().map(move |d| -0.5 * d / gamma))
+            .collect();
+        let mut phi_dot = vec![0.0; self.mesh.vertex_count() * width];
+        let sweep = TangentSweep {
             eikonal: self,
             solution,
+            rates: &rates,
             width,
-            // −½ γ̇_k / γ_k
-            source: gamma_dot
-                .chunks_exact(width)
-                .zip(gamma)
-                .flat_map(|(row, gamma)| row.iter().map(move |d| -0.5 * d / gamma))
-                .collect(),
-            phi_dot: vec![0.0; self.mesh.vertex_count() * width],
         };
-        if let Some(phi_dot) = self.tangent_on_device(comm, solution, &sweep.source, width) {
+        if let Some(phi_dot) = self.tangent_on_device(comm, solution, &rates, width) {
             return phi_dot;
         }
         let order = &solution.order;
-        let (mut start, mut cycle) = (0, 0);
+        let (mut start, mut level) = (0, 0);
         for round in &order.rounds {
-            let shared = !round.shared_cycles.is_empty();
-            let mut at = start;
-            while at < round.end {
-                match order.cycles.get(cycle) {
-                    Some(range) if range.start == at => {
-                        sweep.cycle(range.clone());
-                        at = range.end;
-                        cycle += 1;
-                    }
-                    _ => {
-                        sweep.vertex(order.vertices[at]);
-                        at += 1;
-                    }
+            let levels = &order.levels[level..];
+            let levels = &levels[..levels.partition_point(|end| *end <= round.end)];
+            level += levels.len();
+            if round.shared_cycles.is_empty() {
+                sweep.levels(start, levels, &mut phi_dot);
+                if comm.size() > 1 {
+                    let new = &order.vertices[start..round.end];
+                    sweep.exchange(comm, new, &mut phi_dot, traffic);
                 }
             }
             for cycle in &round.shared_cycles {
-                sweep.shared_cycle(comm, cycle);
-            }
-            if comm.size() > 1 && !shared {
-                sweep.exchange(comm, &order.vertices[start..round.end], traffic);
+                sweep.shared_cycle(comm, cycle, &mut phi_dot);
             }
             start = round.end;
         }
-        sweep.phi_dot
+        phi_dot
     }
 
     /// The same on the device, where there is one that can.
@@ -106,88 +105,99 @@ impl<T: Real> Eikonal<T> {
 struct TangentSweep<'a, T: Real> {
     eikonal: &'a Eikonal<T>,
     solution: &'a Solution<T>,
-    width: usize,
     /// −½ γ̇_k / γ_k for each domain and direction.
-    source: Vec<f64>,
-    phi_dot: Vec<f64>,
+    rates: &'a [f64],
+    width: usize,
 }
 
 impl<T: Real> TangentSweep<'_, T> {
-    /// φ̇_v = Σ_i λ_i φ̇_i − ½ (s/γ_k) γ̇_k
-    #[inline(always)]
-    fn vertex(&mut self, v: u32) {
-        self.vertex_from(v, |_| true);
+    /// The levels that end at `ends`, from `start` in the causal order, by the threads of the team.
+    fn levels(&self, start: usize, ends: &[usize], phi_dot: &mut [f64]) {
+        let (team, order) = (&self.eikonal.team, &self.solution.order);
+        let first = order.cycles.partition_point(|cycle| cycle.start < start);
+        let rows = Rows::new(phi_dot, self.width);
+        let work = |thread: usize, barrier: &Barrier| {
+            let mut cycles = order.cycles[first..].iter().peekable();
+            let mut from = start;
+            for &end in ends {
+                if let Some(cycle) = cycles.next_if(|cycle| cycle.end == end) {
+                    if thread == 0 {
+                        self.cycle(&order.vertices[cycle.clone()], &rows);
+                    }
+                } else {
+                    let shares = order.vertices[from..end].chunks(SHARE);
+                    for vertices in shares.skip(thread).step_by(team.threads()) {
+                        rows.lead_on(vertices, |v| self.terms(v));
+                    }
+                }
+                from = end;
+                barrier.wait();
+            }
+        };
+        team.run(work, |barrier| work(0, barrier));
     }
 
-    /// The same with the upwind vertices that `counts` lets through.
+    /// s, −½ γ̇/γ of the domain, and the upwind vertices with their weights.
     #[inline(always)]
-    fn vertex_from(&mut self, v: u32, counts: impl Fn(u32) -> bool) {
-        let stencil = &self.solution.stencils[v as usize];
+    fn terms(&self, v: u32) -> Option<Terms<'_>> {
+        let stencil = self.solution.stencil(v);
         if stencil.is_fixed() {
-            return;
+            return None;
         }
-        let w = self.width;
         let k = self.eikonal.mesh.domains[stencil.tetrahedron as usize] as usize;
-        let v = v as usize;
-        for d in 0..w {
-            self.phi_dot[v * w + d] = stencil.s * self.source[k * w + d];
-        }
-        for (u, lambda) in stencil.upwind() {
-            if !counts(u) {
-                continue;
+        Some(Terms {
+            s: stencil.s,
+            rates: &self.rates[k * self.width..][..self.width],
+            vertices: stencil.vertices,
+            lambda: stencil.lambda,
+        })
+    }
+
+    /// The same without the upwind vertices that `counts` does not let through.
+    fn terms_but(&self, v: u32, counts: impl Fn(u32) -> bool) -> Option<Terms<'_>> {
+        let mut terms = self.terms(v)?;
+        for (u, lambda) in terms.vertices.iter().zip(&mut terms.lambda) {
+            if !counts(*u) {
+                *lambda = 0.0;
             }
-            let u = u as usize;
-            for d in 0..w {
-                self.phi_dot[v * w + d] += lambda * self.phi_dot[u * w + d];
-            }
         }
+        Some(terms)
     }
 
     /// Members that depend on each other: (I − G) φ̇ = the rest.
-    fn cycle(&mut self, range: std::ops::Range<usize>) {
-        let solution = self.solution;
-        let members = Members::new(&solution.order.vertices[range]);
-        for v in members.list {
-            self.vertex_from(*v, |u| members.position(u).is_none());
-        }
-        let w = self.width;
-        let mut x: Vec<f64> = members
-            .list
-            .iter()
-            .flat_map(|v| &self.phi_dot[*v as usize * w..][..w])
-            .copied()
-            .collect();
-        members.system(solution).solve(&mut x, w);
-        for (v, x) in members.list.iter().zip(x.chunks_exact(w)) {
-            self.phi_dot[*v as usize * w..][..w].copy_from_slice(x);
+    fn cycle(&self, members: &[u32], rows: &Rows) {
+        let members = Members::new(members);
+        let counts = |u| members.position(u).is_none();
+        rows.lead_on(members.list, |v| self.terms_but(v, counts));
+        let mut x = rows.copy(members.list);
+        members.system(self.solution).solve(&mut x, self.width);
+        rows.replace(members.list, &x);
+    }
+
+    fn shared_cycle(&self, comm: &dyn Communicator, cycle: &SharedCycle, phi_dot: &mut [f64]) {
+        let (w, stencils) = (self.width, &self.solution.stencils);
+        let rows = Rows::new(phi_dot, w);
+        let owned: Vec<u32> = cycle.owned(stencils.len()).map(|(v, _)| v).collect();
+        let counts = |u| cycle.position(u).is_none();
+        rows.lead_on(&owned, |v| self.terms_but(v, counts));
+        let right = rows.copy(&owned);
+        let x = shared_cycle::solve(comm, cycle, stencils, &right, w, Side::Direct);
+        for (v, position) in &cycle.local {
+            rows.replace(&[*v], &x[*position as usize * w..][..w]);
         }
     }
 
-    fn shared_cycle(&mut self, comm: &dyn Communicator, cycle: &super::upwind::SharedCycle) {
-        let owned = self.eikonal.mesh.owned;
-        for (v, _) in cycle.local.iter().filter(|(v, _)| (*v as usize) < owned) {
-            self.vertex_from(*v, |u| cycle.position(u).is_none());
-        }
-        shared_cycle::solve(
-            comm,
-            cycle,
-            &self.solution.stencils,
-            &mut self.phi_dot,
-            self.width,
-            Side::Direct,
-        );
-    }
-
-    fn exchange(&mut self, comm: &dyn Communicator, new: &[u32], traffic: &mut Traffic) {
+    fn exchange(
+        &self,
+        comm: &dyn Communicator,
+        new: &[u32],
+        phi_dot: &mut [f64],
+        traffic: &mut Traffic,
+    ) {
         let w = self.width;
         let halo = &self.eikonal.halo;
         let shared: Vec<u32> = new.iter().copied().filter(|v| halo.is_shared(*v)).collect();
-        let values: Vec<f64> = shared
-            .iter()
-            .flat_map(|v| &self.phi_dot[*v as usize * w..][..w])
-            .copied()
-            .collect();
-        let phi_dot = &mut self.phi_dot;
+        let values = Rows::new(phi_dot, w).copy(&shared);
         halo.update(comm, &shared, &values, w, traffic, |ghost, x| {
             phi_dot[ghost as usize * w..][..w].copy_from_slice(x);
         });

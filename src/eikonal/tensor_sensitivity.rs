@@ -4,7 +4,7 @@
 //!
 //!   df/dN = Σ_v φ̄_v e eᵀ / (2 s_v γ),     df/dM = −N (df/dN) N     (dN = −N dM N)
 
-use super::adjoint::Downwind;
+use super::downwind::Downwind;
 use super::forward::{Eikonal, Solution};
 use crate::partition::local_mesh::LocalMesh;
 use crate::real::Real;

@@ -43,11 +43,14 @@ impl UpwindStencil {
     }
 }
 
-/// Owned vertices in causal order, by rounds with a halo exchange after each.
+/// Vertices in causal order, by rounds with a halo exchange after each.
 #[derive(Debug, Clone, Default)]
 pub struct CausalOrder {
-    /// Every owned vertex that has a stencil, upwind before downwind.
+    /// Every owned vertex, and the ghosts that are computed here too, upwind before downwind.
     pub vertices: Vec<u32>,
+    /// Ends of levels in `vertices`: the vertices of one do not depend on each other, but those
+    /// of a cycle, which is a level of its own.
+    pub levels: Vec<usize>,
     /// Ranges of `vertices` whose members depend on each other in circles, ascending.
     pub cycles: Vec<std::ops::Range<usize>>,
     pub rounds: Vec<Round>,
@@ -74,6 +77,12 @@ pub struct SharedCycle {
 }
 
 impl SharedCycle {
+    /// (local vertex, position in `members`) of the members among the first `owned` vertices.
+    pub fn owned(&self, owned: usize) -> impl Iterator<Item = (u32, u32)> {
+        let here = self.local.iter().copied();
+        here.filter(move |(v, _)| (*v as usize) < owned)
+    }
+
     /// Position in `members` of a local vertex.
     pub fn position(&self, vertex: u32) -> Option<u32> {
         let i = self.local.binary_search_by_key(&vertex, |(v, _)| *v).ok()?;

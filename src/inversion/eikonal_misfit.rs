@@ -9,7 +9,7 @@ use super::objective::{Evaluation, Objective, Want};
 use super::options::GradientMode;
 use crate::comm::halo::Traffic;
 use crate::comm::{Communicator, sum_over_ranks, sums_for};
-use crate::eikonal::adjoint::Downwind;
+use crate::eikonal::downwind::Downwind;
 use crate::eikonal::forward::{Eikonal, ForwardCounters, Solution};
 use crate::error::Result;
 use crate::exact_sum::ReproducibleSums;

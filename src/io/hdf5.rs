@@ -79,7 +79,12 @@ impl ResultFile {
     pub fn mesh(&mut self, mesh: &TetMesh) -> Result<()> {
         let path = self.path().to_owned();
         formats::write_group(mesh, self.file()?, &path)?;
-        let mut grid = Grid::new(mesh.vertex_count(), mesh.tetrahedron_count());
+        self.shows_mesh(mesh.vertex_count(), mesh.tetrahedron_count())
+    }
+
+    /// Shows the mesh in the file, with what it has on its tetrahedra and vertices.
+    pub(super) fn shows_mesh(&mut self, vertices: usize, tetrahedra: usize) -> Result<()> {
+        let mut grid = Grid::new(vertices, tetrahedra);
         let file = self.file()?;
         for (name, centre, components, number) in [
             ("tags", Centre::Tetrahedra, 1, NumberType::I32),
@@ -128,6 +133,13 @@ impl ResultFile {
         )?;
         // Tells a reader of the mesh what the values lie on.
         self.short_text(dataset, "on", centre.name())
+    }
+
+    /// Shows a field of one number for each vertex or tetrahedron.
+    pub(super) fn shows_field(&mut self, dataset: &str, centre: Centre) {
+        if let Shown::Mesh(grid) = &mut self.on {
+            grid.add(dataset, centre, 1, NumberType::F64);
+        }
     }
 
     /// Makes it a file of cells, with frames of them where there are some. Once, before any

@@ -63,46 +63,50 @@ pub fn distribute(comm: &dyn Communicator, whole: Option<&WholeMesh>) -> Result<
         );
     }
     let whole = agree(comm, whole.ok_or_else(missing))?;
-    let tetrahedra = tetrahedra_of_ranks(whole, comm.size());
-    for (rank, list) in (0..comm.size()).zip(&tetrahedra).skip(1) {
-        let message = Part::cut(whole, rank, list).encode();
+    let mut cutter = Cutter::new(whole, comm.size());
+    for rank in 1..comm.size() {
+        let message = cutter.cut(rank).measured(whole).encode();
         comm.exchange(&[(rank, message)], &[], &mut || {});
     }
-    agree(comm, Part::cut(whole, 0, &tetrahedra[0]).finish())
+    agree(comm, cutter.cut(0).measured(whole).finish())
 }
 
-/// The tetrahedra that touch a vertex of each rank, in the file's order.
-fn tetrahedra_of_ranks(whole: &WholeMesh, ranks: usize) -> Vec<Vec<u32>> {
-    let mut lists = vec![Vec::new(); ranks];
-    for (t, tet) in (0u32..).zip(whole.tetrahedra) {
-        let parts = tet.map(|v| whole.parts[v as usize]);
-        for (i, part) in parts.iter().enumerate() {
-            if !parts[..i].contains(part) {
-                lists[*part as usize].push(t);
-            }
+/// The parts of all ranks, one after the other, without metric lengths.
+pub fn parts_of<'a>(whole: &'a WholeMesh<'a>, ranks: usize) -> impl Iterator<Item = Part> {
+    let mut cutter = Cutter::new(whole, ranks);
+    (0..ranks).map(move |rank| cutter.cut(rank))
+}
+
+/// Cuts the parts of all ranks out of a mesh.
+struct Cutter<'a> {
+    whole: &'a WholeMesh<'a>,
+    /// Tetrahedra that touch a vertex of each rank, in the file's order.
+    tetrahedra: Vec<Vec<u32>>,
+    /// Vertices of each rank, in the file's order.
+    vertices: Vec<Vec<u32>>,
+    /// Local number of each vertex in the part that is being cut; stale elsewhere.
+    local: Vec<u32>,
+}
+
+impl<'a> Cutter<'a> {
+    fn new(whole: &'a WholeMesh<'a>, ranks: usize) -> Self {
+        let mut vertices = vec![Vec::new(); ranks];
+        for (v, part) in (0u32..).zip(whole.parts) {
+            vertices[*part as usize].push(v);
+        }
+        Self {
+            tetrahedra: tetrahedra_of_ranks(whole, ranks),
+            vertices,
+            local: vec![0; whole.points.len()],
+            whole,
         }
     }
-    lists
-}
 
-/// A [`LocalMesh`] on its way: as much as travels.
-#[derive(Default)]
-struct Part {
-    mesh: LocalMesh,
-    /// Rank of each ghost.
-    ghost_ranks: Vec<u32>,
-    /// (rank, local vertex) for each rank that holds an owned vertex as a ghost.
-    sends: Vec<[u32; 2]>,
-}
-
-impl Part {
-    /// Cuts out the part of `rank`, whose tetrahedra are `list`.
-    fn cut(whole: &WholeMesh, rank: usize, list: &[u32]) -> Part {
+    /// Cuts out the part of `rank`.
+    fn cut(&mut self, rank: usize) -> Part {
+        let Self { whole, local, .. } = self;
+        let (list, mut owned) = (&self.tetrahedra[rank], self.vertices[rank].clone());
         let rank = rank as u32;
-        let mut owned: Vec<u32> = (0u32..)
-            .zip(whole.parts)
-            .filter_map(|(v, part)| (*part == rank).then_some(v))
-            .collect();
         let points: Vec<Vec3> = owned.iter().map(|v| whole.points[*v as usize]).collect();
         let keys = hilbert_keys(&points);
         let mut order: Vec<u32> = (0..owned.len() as u32).collect();
@@ -117,8 +121,6 @@ impl Part {
         ghosts.sort_unstable();
         ghosts.dedup();
 
-        const ABSENT: u32 = u32::MAX;
-        let mut local = vec![ABSENT; whole.points.len()];
         for (l, v) in (0u32..).zip(owned.iter().chain(&ghosts)) {
             local[*v as usize] = l;
         }
@@ -154,13 +156,7 @@ impl Part {
                     .iter()
                     .map(|v| whole.points[*v as usize])
                     .collect(),
-                lengths: tetrahedra
-                    .iter()
-                    .map(|(_, t)| {
-                        let x = whole.tetrahedra[*t as usize].map(|v| whole.points[v as usize]);
-                        metric_lengths(&(whole.metric)(*t as usize), x)
-                    })
-                    .collect(),
+                lengths: Vec::new(),
                 domains: tetrahedra
                     .iter()
                     .map(|(_, t)| whole.domains[*t as usize])
@@ -171,6 +167,42 @@ impl Part {
                 halo: Halo::default(),
             },
         }
+    }
+}
+
+/// The tetrahedra that touch a vertex of each rank, in the file's order.
+fn tetrahedra_of_ranks(whole: &WholeMesh, ranks: usize) -> Vec<Vec<u32>> {
+    let mut lists = vec![Vec::new(); ranks];
+    for (t, tet) in (0u32..).zip(whole.tetrahedra) {
+        let parts = tet.map(|v| whole.parts[v as usize]);
+        for (i, part) in parts.iter().enumerate() {
+            if !parts[..i].contains(part) {
+                lists[*part as usize].push(t);
+            }
+        }
+    }
+    lists
+}
+
+/// A [`LocalMesh`] on its way: as much as travels, or lies in a file.
+#[derive(Default)]
+pub struct Part {
+    pub mesh: LocalMesh,
+    /// Rank of each ghost.
+    pub ghost_ranks: Vec<u32>,
+    /// (rank, local vertex) for each rank that holds an owned vertex as a ghost.
+    pub sends: Vec<[u32; 2]>,
+}
+
+impl Part {
+    /// With the metric lengths.
+    fn measured(mut self, whole: &WholeMesh) -> Self {
+        let lengths = |t: &u32| {
+            let x = whole.tetrahedra[*t as usize].map(|v| whole.points[v as usize]);
+            metric_lengths(&(whole.metric)(*t as usize), x)
+        };
+        self.mesh.lengths = self.mesh.global_tetrahedra.iter().map(lengths).collect();
+        self
     }
 
     /// Sizes, then the arrays one after the other.
@@ -226,7 +258,7 @@ impl Part {
     }
 
     /// Makes the halo.
-    fn finish(self) -> Result<LocalMesh> {
+    pub fn finish(self) -> Result<LocalMesh> {
         let mut mesh = self.mesh;
         let mut neighbours = BTreeMap::<usize, Neighbour>::new();
         for [rank, v] in self.sends {

@@ -3,12 +3,14 @@
 use std::path::PathBuf;
 use std::time::Instant;
 
+use super::eikonal_ranks;
 use super::job::Job;
 use super::model::{self, Model, Prepared, Root};
 use super::output::Output;
+use super::parted;
 use super::plan::Plan;
 use super::result;
-use crate::cli::RunArgs;
+use crate::cli::EikonalArgs;
 use crate::comm::Communicator;
 use crate::eikonal::forward::ForwardCounters;
 use crate::eikonal::options::Precision;
@@ -19,8 +21,8 @@ use crate::real::Real;
 use crate::report::Report;
 
 /// Runs the command. Collective.
-pub fn run(args: &RunArgs, comm: &dyn Communicator, console: Console) -> Result<()> {
-    let mut job = Job::begin("eikonal", args, comm, console, |case| {
+pub fn run(args: &EikonalArgs, comm: &dyn Communicator, console: Console) -> Result<()> {
+    let mut job = Job::begin("eikonal", &args.run, comm, console, |case| {
         case.mesh()?;
         case.sources()?;
         Ok(())
@@ -28,12 +30,25 @@ pub fn run(args: &RunArgs, comm: &dyn Communicator, console: Console) -> Result<
     if job.dry_run {
         return plan(&mut job, &["eikonal.h5", "eikonal.xdmf"], None, 0);
     }
+    if !args.simulate_ranks.is_empty() {
+        return eikonal_ranks::study(&mut job, &args.simulate_ranks);
+    }
     let output = job.open_output(None)?;
+    if let Some((parted, model)) = parted::build(&mut job)? {
+        let phi = match job.case.eikonal.precision {
+            Precision::F32 => solve::<f32>(&mut job, &model, &output)?,
+            Precision::F64 => solve::<f64>(&mut job, &model, &output)?,
+        };
+        parted::summarise(comm, &mut job.report, &model, &phi);
+        parted::write(&mut job, &output, &model, &parted, &phi)?;
+        return job.finish(&output);
+    }
     let model = model::build(&mut job)?;
     let phi = match job.case.eikonal.precision {
         Precision::F32 => solve::<f32>(&mut job, &model, &output)?,
         Precision::F64 => solve::<f64>(&mut job, &model, &output)?,
     };
+    let phi = model.gather(comm, &phi);
     if comm.rank() == 0 {
         summarise(&mut job.report, &model, &phi);
     }
@@ -42,7 +57,7 @@ pub fn run(args: &RunArgs, comm: &dyn Communicator, console: Console) -> Result<
     job.finish(&output)
 }
 
-/// φ of all vertices on rank 0.
+/// φ of the vertices that this rank owns.
 fn solve<T: Real>(job: &mut Job, model: &Model, output: &Output) -> Result<Vec<f64>> {
     let eikonal = model.eikonal::<T>(job)?;
     job.begin_output(output, model)?;
@@ -55,7 +70,8 @@ fn solve<T: Real>(job: &mut Job, model: &Model, output: &Output) -> Result<Vec<f
     let solution = eikonal.solve(job.comm, &gamma)?;
     job.report.add_time("solve", begun.elapsed());
     count_forward(&mut job.report, &solution.counters);
-    Ok(model.gather_times(job.comm, &solution))
+    let owned = &solution.phi[..model.local.owned];
+    Ok(owned.iter().map(|t| t.value()).collect())
 }
 
 /// Adds the counters of forward solutions to the report.
@@ -64,9 +80,10 @@ pub fn count_forward(report: &mut Report, counters: &ForwardCounters) {
     report.count("canonical_solves", counters.canonical_solves);
     report.count("vertex_updates", counters.vertex_updates);
     report.count("cyclic_vertices", counters.cyclic_vertices);
-    report.count("messages", counters.traffic.messages);
-    report.count("bytes_sent", counters.traffic.bytes_sent);
-    report.count_once("exchanges", counters.traffic.exchanges);
+    let traffic = counters.whole_traffic();
+    report.count("messages", traffic.messages);
+    report.count("bytes_sent", traffic.bytes_sent);
+    report.count_once("exchanges", traffic.exchanges);
     report.count_once("restarts", counters.restarts);
 }
 
@@ -84,10 +101,21 @@ pub fn summarise(report: &mut Report, model: &Model, phi: &[f64]) {
         .iter()
         .filter(|s| phi[s.vertex as usize] < s.time)
         .count();
+    tell(report, [first, last], unreached, model.sources.len(), late);
+}
+
+/// First and last activation, vertices not reached, sources, and those reached before their onset.
+pub fn tell(
+    report: &mut Report,
+    [first, last]: [f64; 2],
+    unreached: usize,
+    sources: usize,
+    late: usize,
+) {
     report.result("first_activation_ms", first);
     report.result("last_activation_ms", last);
     report.result("unreached_vertices", unreached);
-    report.result("source_vertices", model.sources.len());
+    report.result("source_vertices", sources);
     report.result("late_source_vertices", late);
     tracing::info!("activated from {first:.3} to {last:.3} ms");
     if unreached > 0 {

@@ -7,7 +7,7 @@ use crate::cli::{GenerateArgs, MeshCommand, MeshFile, MeshFiles};
 use crate::comm::{Communicator, agree};
 use crate::config::{MeshOrigin, load};
 use crate::error::{Error, Result};
-use crate::io::write_voxels;
+use crate::io::{write_parted, write_voxels};
 use crate::mesh::TetMesh;
 use crate::mesh::check::{Finding, check as findings_of, fix, indices_are_in_range};
 use crate::mesh::formats::{attach_fibres, output_format, read, read_unverified, write};
@@ -62,7 +62,10 @@ fn on_root(command: &MeshCommand) -> Result<()> {
             if let Some(count) = domains {
                 mesh.domains = Some(crate::partition::material_domains(&mesh, *count)?);
             }
-            write(&mesh, &files.output)?;
+            match output_format(&files.output)?.name() {
+                "HDF5" => write_parted(&mesh, *parts, &files.output)?,
+                _ => write(&mesh, &files.output)?,
+            }
             let domains = mesh.domains.iter().zip(*domains);
             written(&mesh, &files.output)
                 + &balance(mesh.parts.iter().flatten(), *parts, "parts", "vertices")

@@ -3,6 +3,7 @@
 pub mod bridge;
 mod config;
 mod eikonal;
+mod eikonal_ranks;
 mod fk;
 mod gather;
 mod gradient;
@@ -15,6 +16,7 @@ pub mod mesh;
 mod misfit;
 mod model;
 pub mod output;
+mod parted;
 pub mod plan;
 mod result;
 mod signals;

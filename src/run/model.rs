@@ -54,10 +54,15 @@ impl Model {
         comm: &dyn Communicator,
         solution: &Solution<T>,
     ) -> Vec<f64> {
-        let owned = self.local.owned;
-        let phi: Vec<f64> = solution.phi[..owned].iter().map(|t| t.value()).collect();
-        let numbers = &self.local.global_vertices[..owned];
-        gather(comm, self.size[0], 1, numbers, &phi)
+        let owned = &solution.phi[..self.local.owned];
+        let phi: Vec<f64> = owned.iter().map(|t| t.value()).collect();
+        self.gather(comm, &phi)
+    }
+
+    /// One number of each owned vertex, gathered likewise. Collective.
+    pub fn gather(&self, comm: &dyn Communicator, values: &[f64]) -> Vec<f64> {
+        let numbers = &self.local.global_vertices[..self.local.owned];
+        gather(comm, self.size[0], 1, numbers, values)
     }
 }
 

@@ -1,10 +1,12 @@
 //! Sources of a case: from places in the configuration to vertices of the mesh.
 
+use crate::comm::{Communicator, agree, broadcast_slice, gather_slices};
 use crate::config::{Case, Place};
 use crate::eikonal::forward::Source;
 use crate::error::{Error, Result};
 use crate::mesh::TetMesh;
 use crate::mesh::adjacency::EDGES;
+use crate::partition::local_mesh::Part;
 use crate::tensor::{Vec3, norm, sub};
 
 /// The vertices of all sources, with their onset.
@@ -19,6 +21,104 @@ pub fn resolve(case: &Case, mesh: &TetMesh, unit_mm: f64) -> Result<Vec<Source>>
         }));
     }
     Ok(sources)
+}
+
+/// The same where each rank holds its own part of the mesh alone: of `vertices` in all. Collective.
+pub fn resolve_parted(
+    case: &Case,
+    comm: &dyn Communicator,
+    part: &Part,
+    mesh: &TetMesh,
+    vertices: usize,
+    unit_mm: f64,
+) -> Result<Vec<Source>> {
+    let numbers = &part.mesh.global_vertices;
+    let owned = part.mesh.owned;
+    let mut sources = Vec::new();
+    for (i, source) in case.sources()?.iter().enumerate() {
+        let key = format!("source.{i}");
+        let found: Result<Vec<u32>> = match &source.place {
+            Place::Vertices(list) => numbered(&key, list, vertices, case),
+            Place::Point(point) => {
+                let point = point.map(|c| c * unit_mm);
+                // Of vertices equally near the lowest, as in a mesh read as a whole.
+                let nearest = (numbers[..owned].iter().zip(&mesh.points))
+                    .map(|(v, p)| (norm(sub(*p, point)), *v))
+                    .min_by(|a, b| a.0.total_cmp(&b.0).then(a.1.cmp(&b.1)));
+                let mut distance = [nearest.map_or(f64::INFINITY, |n| n.0)];
+                comm.min_f64(&mut distance);
+                let nearest = nearest.filter(|n| n.0 == distance[0]);
+                let candidates: Vec<u32> = nearest.iter().map(|n| n.1).collect();
+                let vertex = union(comm, candidates).first().copied();
+                if comm.rank() == 0
+                    && let Some(vertex) = vertex
+                {
+                    tell_distance(&key, vertex, distance[0], mean_edge(mesh), unit_mm);
+                }
+                Ok(vertex.into_iter().collect())
+            }
+            place => {
+                let here = match place_vertices(&key, place, mesh, unit_mm, case) {
+                    Ok(list) => list.into_iter().map(|v| numbers[v as usize]).collect(),
+                    Err(_) => Vec::new(),
+                };
+                match union(comm, here) {
+                    // Nowhere: as the whole mesh would say it, but for the tags of other ranks.
+                    none if none.is_empty() => place_vertices(&key, place, mesh, unit_mm, case),
+                    found => Ok(found),
+                }
+            }
+        };
+        let found = agree(comm, found)?;
+        sources.extend(found.into_iter().map(|vertex| Source {
+            vertex,
+            time: source.time,
+        }));
+    }
+    Ok(sources)
+}
+
+/// The numbers of all ranks, ascending, each once. Collective.
+fn union(comm: &dyn Communicator, numbers: Vec<u32>) -> Vec<u32> {
+    let mut all = gather_slices(comm, 0, &numbers).concat();
+    all.sort_unstable();
+    all.dedup();
+    broadcast_slice(comm, 0, &mut all);
+    all
+}
+
+/// Vertices by number.
+fn numbered(key: &str, list: &[u64], n: usize, case: &Case) -> Result<Vec<u32>> {
+    if list.is_empty() {
+        return Err(case.origins.error(
+            &format!("{key}.vertices"),
+            "names no vertex",
+            "give the numbers of vertices, or another kind of source",
+        ));
+    }
+    list.iter()
+        .map(|v| {
+            let fits = u32::try_from(*v).ok().filter(|v| (*v as usize) < n);
+            fits.ok_or_else(|| {
+                case.origins.error(
+                    &format!("{key}.vertices"),
+                    format!("vertex {v} is not in the mesh"),
+                    format!("its {n} vertices are numbered from 0 to {}", n - 1),
+                )
+            })
+        })
+        .collect()
+}
+
+/// Which vertex a point became, and whether the unit is in doubt.
+fn tell_distance(key: &str, vertex: u32, distance: f64, edge: f64, unit_mm: f64) {
+    tracing::info!("{key}.point: vertex {vertex}, {distance:.3} mm away");
+    if distance > FAR * edge {
+        tracing::warn!(
+            "{key}.point is {distance:.3} mm from the mesh, whose edges are {edge:.3} mm long: a \
+             coordinate there is {unit_mm} mm (mesh.unit)"
+        );
+    }
 }
 
 fn place_vertices(
@@ -38,24 +138,7 @@ fn place_vertices(
             .collect::<Vec<u32>>()
     };
     match place {
-        Place::Vertices(list) if list.is_empty() => Err(case.origins.error(
-            &format!("{key}.vertices"),
-            "names no vertex",
-            "give the numbers of vertices, or another kind of source",
-        )),
-        Place::Vertices(list) => list
-            .iter()
-            .map(|v| {
-                let fits = u32::try_from(*v).ok().filter(|v| (*v as usize) < n);
-                fits.ok_or_else(|| {
-                    case.origins.error(
-                        &format!("{key}.vertices"),
-                        format!("vertex {v} is not in the mesh"),
-                        format!("its {n} vertices are numbered from 0 to {}", n - 1),
-                    )
-                })
-            })
-            .collect(),
+        Place::Vertices(list) => numbered(key, list, n, case),
         Place::Point(point) => {
             let point = in_mm(point);
             let nearest = (0u32..)
@@ -69,14 +152,7 @@ fn place_vertices(
                     "give another",
                 ));
             };
-            let edge = mean_edge(mesh);
-            tracing::info!("{key}.point: vertex {vertex}, {distance:.3} mm away");
-            if distance > FAR * edge {
-                tracing::warn!(
-                    "{key}.point is {distance:.3} mm from the mesh, whose edges are {edge:.3} mm \
-                     long: a coordinate there is {unit_mm} mm (mesh.unit)"
-                );
-            }
+            tell_distance(key, vertex, distance, mean_edge(mesh), unit_mm);
             Ok(vec![vertex])
         }
         Place::Sphere(sphere) => {

@@ -186,14 +186,22 @@ pub fn solve<T: Real>(case: &Case, parts: Parts, width: Option<f64>) -> Whole {
 fn check_order<T: Real>(rank: &Rank<T>) {
     let order = &rank.solution.order;
     let owned = rank.local.owned;
-    let mut position = vec![usize::MAX; owned];
+    let held = rank.local.global_vertices.len();
+    let mut position = vec![usize::MAX; held];
     for (i, v) in order.vertices.iter().enumerate() {
         assert_eq!(position[*v as usize], usize::MAX, "twice in the order");
         position[*v as usize] = i;
     }
-    assert!(position.iter().all(|p| *p < usize::MAX));
-    assert_eq!(order.rounds.last().map(|r| r.end), Some(owned));
-    let mut cycle_of = vec![usize::MAX; owned];
+    assert!(position[..owned].iter().all(|p| *p < usize::MAX));
+    assert_eq!(
+        order.rounds.last().map(|r| r.end),
+        Some(order.vertices.len())
+    );
+    assert_eq!(
+        order.levels.last().copied().unwrap_or(0),
+        order.vertices.len()
+    );
+    let mut cycle_of = vec![usize::MAX; held];
     for (c, range) in order.cycles.iter().enumerate() {
         for i in range.clone() {
             cycle_of[order.vertices[i] as usize] = c;

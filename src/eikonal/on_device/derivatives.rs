@@ -6,8 +6,8 @@ use bytemuck::{Pod, Zeroable};
 use super::fim::OnDevice;
 use super::levels::Levels;
 use crate::device::{Argument, Array, BLOCK};
-use crate::eikonal::adjoint::Downwind;
 use crate::eikonal::cyclic_system::CyclicSystem;
+use crate::eikonal::downwind::Downwind;
 use crate::eikonal::forward::Solution;
 use crate::eikonal::tangent::Members;
 use crate::eikonal::upwind::UpwindStencil;
@@ -108,19 +108,20 @@ impl<T: Real> OnDevice<T> {
     ) -> Result<()> {
         let on = &*self.device;
         let order = Array::of(on, &levels.vertices)?;
-        let (offsets, edges) = downwind.graph();
-        let mut all = Vec::with_capacity(edges.len());
-        for (u, ends) in (0u32..).zip(offsets.windows(2)) {
-            for &(vertex, lambda) in &edges[ends[0] as usize..ends[1] as usize] {
+        let (mut offsets, mut edges) = (vec![0u32], Vec::new());
+        for u in 0..phi_bar.len() as u32 {
+            for (vertex, position) in downwind.at(u) {
                 let within = levels.in_one_cycle(u, vertex);
-                all.push(Edge {
+                let lambda = solution.stencils[vertex as usize].lambda[position];
+                edges.push(Edge {
                     vertex,
                     unused: 0,
                     lambda: if within { 0.0 } else { lambda },
                 });
             }
+            offsets.push(edges.len() as u32);
         }
-        let (offsets, edges) = (Array::of(on, offsets)?, Array::of(on, &all)?);
+        let (offsets, edges) = (Array::of(on, &offsets)?, Array::of(on, &edges)?);
         let bar = Array::of(on, phi_bar)?;
         for level in (0..levels.ends.len()).rev() {
             let range = levels.range(level);

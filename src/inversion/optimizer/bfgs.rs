@@ -23,11 +23,18 @@ pub(super) const CURVATURE: f64 = 0.9;
 /// Least cosine between s and y for which H is updated.
 pub(super) const LEAST_COSINE: f64 = 1e-8;
 
+/// First steps after which H is taken anew from the Gauss–Newton Hessian: that of a first point far
+/// off tells little of the next, and a Jacobian costs a fraction of a forward solution. (Ventricle
+/// with 21 domains: 9 iterations instead of 16.)
+const RENEWALS: usize = 1;
+
 /// BFGS.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Bfgs {
     /// H; `None`: the identity, to be scaled by the first step.
     inverse_hessian: Option<DMatrix<f64>>,
+    /// Steps after which H is the Gauss–Newton one of the new point instead of an update.
+    renewals: usize,
 }
 
 impl Bfgs {
@@ -35,6 +42,10 @@ impl Bfgs {
     pub fn new(initial: InitialHessian, at: &Point) -> Self {
         Self {
             inverse_hessian: initial_hessian::inverse(initial, at),
+            renewals: match initial {
+                InitialHessian::GaussNewton => RENEWALS,
+                _ => 0,
+            },
         }
     }
 
@@ -80,10 +91,20 @@ impl Method for Bfgs {
                 direction: direction.as_slice(),
                 first,
                 curvature: Some(CURVATURE),
-                want: Want::Gradient,
+                want: if self.renewals > 0 {
+                    Want::GaussNewton
+                } else {
+                    Want::Gradient
+                },
             };
             if let Some((_, point)) = search.search(problem, at)? {
-                self.update(at, &point);
+                match initial_hessian::inverse(InitialHessian::GaussNewton, &point) {
+                    Some(inverse) if self.renewals > 0 => {
+                        self.inverse_hessian = Some(inverse);
+                        self.renewals -= 1;
+                    }
+                    _ => self.update(at, &point),
+                }
                 return Ok(Some(point));
             }
             // Once more along the gradient before giving up.

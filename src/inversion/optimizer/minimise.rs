@@ -189,6 +189,7 @@ pub fn minimise(
         let change = point.theta.iter().zip(&state.point.theta);
         state.step = change.fold(0.0, |m, (a, b)| m.max((a - b).abs()));
         state.point = point;
+        state.forget_spent_hessian();
         state.iteration += 1;
         on_iteration(state)?;
     }

@@ -49,17 +49,27 @@ impl MeshFormat for Hdf5 {
     }
 
     fn write(&self, mesh: &TetMesh, path: &Path) -> Result<()> {
-        replace(path, |beside| {
-            let file = create_file(beside).map_err(|e| write_error(path, &e))?;
-            write_group(mesh, &file, path)?;
-            write_fields(mesh, &file, path)?;
-            file.close().map_err(|e| write_error(path, &e))
-        })
+        write_with(mesh, path, |_| Ok(()))
     }
 
     fn writes(&self) -> bool {
         true
     }
+}
+
+/// Writes a mesh file, with what `more` adds to it.
+pub fn write_with(
+    mesh: &TetMesh,
+    path: &Path,
+    more: impl FnOnce(&Group) -> Result<()>,
+) -> Result<()> {
+    replace(path, |beside| {
+        let file = create_file(beside).map_err(|e| write_error(path, &e))?;
+        write_group(mesh, &file, path)?;
+        write_fields(mesh, &file, path)?;
+        more(&file)?;
+        file.close().map_err(|e| write_error(path, &e))
+    })
 }
 
 /// First line of what HDF5 says.

@@ -1,0 +1,213 @@
+//! The canonical times: each vertex once, minimum over its candidates in the file's order.
+//!
+//! The local solves of the vertices of a level are collected in blocks, as in the iteration.
+
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering::Relaxed};
+
+use super::block::Block;
+use super::candidates::Candidates;
+use super::levels::{NONE, Visit};
+use super::local_solver::arrival;
+use super::metric_mesh::MetricMesh;
+use super::simd::Kernels;
+use crate::real::Real;
+use crate::simd::prefetch;
+
+/// Times and winners of the vertices, and the graph of candidates.
+pub struct Winners<'a, T: Real> {
+    mesh: &'a MetricMesh<T>,
+    inv_gamma: &'a [T],
+    candidates: &'a Candidates,
+    /// Onset time of each source held here, by ascending local vertex.
+    sources: &'a [(u32, T)],
+    pub phi: Vec<T::Shared>,
+    /// The winning candidate of each vertex, or [`NONE`].
+    pub winners: Vec<AtomicU32>,
+    /// Vertices that depend on vertex u: `dependents[offsets[u]..offsets[u + 1]]`.
+    offsets: Vec<u32>,
+    dependents: Vec<u32>,
+    /// Local solves made.
+    pub local_solves: AtomicU64,
+}
+
+impl<'a, T: Real> Winners<'a, T> {
+    /// Nothing computed yet; with the dependencies of each vertex that is computed here.
+    pub fn new(
+        mesh: &'a MetricMesh<T>,
+        inv_gamma: &'a [T],
+        candidates: &'a Candidates,
+        sources: &'a [(u32, T)],
+        phi: &[T],
+    ) -> (Self, Vec<Option<u32>>) {
+        let vertices = mesh.vertex_count() as u32;
+        let mut offsets = vec![0u32; phi.len() + 1];
+        let count = |v: u32, offsets: &mut [u32]| {
+            let mut count = 0;
+            for u in candidates.at(v).iter().flat_map(|c| c.face) {
+                // One that does not count is no vertex.
+                if u != NONE {
+                    offsets[u as usize + 1] += 1;
+                    count += 1;
+                }
+            }
+            count
+        };
+        let waiting: Vec<Option<u32>> = (0..vertices)
+            .map(|v| candidates.are_complete(v).then(|| count(v, &mut offsets)))
+            .collect();
+        for v in 0..phi.len() {
+            offsets[v + 1] += offsets[v];
+        }
+        let mut next = offsets.clone();
+        let mut dependents = vec![0; offsets[phi.len()] as usize];
+        for v in (0..vertices).filter(|v| candidates.are_complete(*v)) {
+            for u in candidates.at(v).iter().flat_map(|c| c.face) {
+                if u != NONE {
+                    let slot = &mut next[u as usize];
+                    dependents[*slot as usize] = v;
+                    *slot += 1;
+                }
+            }
+        }
+        let winners = Self {
+            phi: phi.iter().map(|time| time.share()).collect(),
+            winners: (0..vertices).map(|_| AtomicU32::new(NONE)).collect(),
+            mesh,
+            inv_gamma,
+            candidates,
+            sources,
+            offsets,
+            dependents,
+            local_solves: AtomicU64::new(0),
+        };
+        (winners, waiting)
+    }
+
+    /// The time of a vertex.
+    #[inline(always)]
+    pub fn time(&self, v: u32) -> T {
+        T::load(&self.phi[v as usize])
+    }
+
+    /// Vertices that depend on `u`.
+    #[inline(always)]
+    pub fn dependents_of(&self, u: u32) -> &[u32] {
+        &self.dependents[self.offsets[u as usize] as usize..self.offsets[u as usize + 1] as usize]
+    }
+
+    /// Onset time, if `v` is a source.
+    pub fn onset(&self, v: u32) -> Option<T> {
+        let i = self.sources.binary_search_by_key(&v, |(u, _)| *u).ok()?;
+        Some(self.sources[i].1)
+    }
+
+    /// The winning candidate at `v` with the present times, and the local solves that it took.
+    pub fn winner(&self, v: u32) -> (u32, u64) {
+        let mut time = self.onset(v).unwrap_or(T::from_f64(f64::INFINITY));
+        let mut winner = NONE;
+        for (c, candidate) in self.candidates.range(v).zip(self.candidates.at(v)) {
+            let arrival = arrival(&candidate.problem(self.mesh, self.inv_gamma, |u| self.time(u)));
+            if arrival < time {
+                (time, winner) = (arrival, c as u32);
+            }
+        }
+        (winner, self.candidates.at(v).len() as u64)
+    }
+}
+
+impl<'a, T: Real> Visit for Winners<'a, T> {
+    type Scratch = Blocks<T>;
+
+    fn scratch(&self) -> Blocks<T> {
+        Blocks {
+            kernels: Kernels::detect(),
+            interior: Box::default(),
+            boundary: Box::default(),
+            arrivals: Vec::new(),
+        }
+    }
+
+    /// Time and winner of each vertex: minimum over its candidates in the file's order, ties to
+    /// the first.
+    fn visit(&self, blocks: &mut Blocks<T>, vertices: &[u32]) {
+        let Winners {
+            mesh,
+            inv_gamma,
+            candidates,
+            ..
+        } = *self;
+        for v in vertices {
+            prefetch(candidates.all(), candidates.range(*v).start);
+        }
+        for candidate in vertices.iter().flat_map(|v| candidates.at(*v)) {
+            prefetch(&mesh.tetrahedra, candidate.tetrahedron());
+        }
+        blocks.arrivals.clear();
+        for candidate in vertices.iter().flat_map(|v| candidates.at(*v)) {
+            let problem = candidate.problem(mesh, inv_gamma, |u| self.time(u));
+            let slot = blocks.arrivals.len() as u32;
+            blocks.arrivals.push(T::from_f64(f64::INFINITY));
+            if blocks.interior.room() == 0 {
+                blocks.flush_interior();
+            }
+            let limit = T::from_f64(f64::INFINITY);
+            blocks.interior.push_corner(&problem, slot, limit);
+        }
+        blocks.flush_interior();
+        blocks.flush_boundary();
+        (self.local_solves).fetch_add(blocks.arrivals.len() as u64, Relaxed);
+        let mut slot = 0;
+        for &v in vertices {
+            let mut time = self.onset(v).unwrap_or(T::from_f64(f64::INFINITY));
+            let mut winner = NONE;
+            for c in candidates.range(v) {
+                if blocks.arrivals[slot] < time {
+                    (time, winner) = (blocks.arrivals[slot], c as u32);
+                }
+                slot += 1;
+            }
+            time.store(&self.phi[v as usize]);
+            self.winners[v as usize].store(winner, Relaxed);
+        }
+    }
+
+    #[inline(always)]
+    fn dependents(&self, u: u32, tell: impl FnMut(u32)) {
+        self.dependents_of(u).iter().copied().for_each(tell);
+    }
+}
+
+/// Local solves on their way.
+pub struct Blocks<T: Real> {
+    kernels: Kernels<T>,
+    interior: Box<Block<T>>,
+    boundary: Box<Block<T>>,
+    /// Solution of each candidate, in order of the vertices.
+    arrivals: Vec<T>,
+}
+
+impl<T: Real> Blocks<T> {
+    fn flush_interior(&mut self) {
+        self.kernels.interior(&mut self.interior);
+        for i in 0..self.interior.len() {
+            let arrival = self.interior.arrival[i];
+            if arrival.value() < f64::INFINITY {
+                self.arrivals[self.interior.label[i] as usize] = arrival;
+            } else {
+                if self.boundary.room() == 0 {
+                    self.flush_boundary();
+                }
+                self.boundary.push_from(&self.interior, i);
+            }
+        }
+        self.interior.clear();
+    }
+
+    fn flush_boundary(&mut self) {
+        self.kernels.boundary(&mut self.boundary);
+        for i in 0..self.boundary.len() {
+            self.arrivals[self.boundary.label[i] as usize] = self.boundary.arrival[i];
+        }
+        self.boundary.clear();
+    }
+}
