@@ -37,15 +37,17 @@ pub fn plan(
         plan.step("ranks", job.comm.size());
         plan.step("threads per rank", job.threads);
         let ranks = job.comm.size() as u64;
-        // u twice, the gates, weights of pairs where D varies; some ghosts.
+        // u twice, the gates, weights of pairs where D varies (of listed blocks three times); some
+        // ghosts.
         let uniform = matches!(
             p.tissue.diffusivity,
             Diffusivity::Uniform([_, 0.0, 0.0, _, 0.0, _])
         );
-        let weights = if uniform && p.tissue.active.is_none() {
-            0
-        } else {
-            9
+        let weights = match (uniform, p.tissue.active.is_some()) {
+            (true, false) => 0,
+            (true, true) => 4,
+            (false, false) => 9,
+            (false, true) => 27,
         };
         let per_cell = number * (fields.len() as u64 + 1 + weights) * 5 / 4;
         let shape = layered(&p.grid, p.grid.shape);
