@@ -144,7 +144,11 @@ pub fn tiles<T: Float, const G: usize>(
         };
         let spans = match plain {
             true => Spans::Whole,
-            false => Spans::Masked(Masked::new(&layout, |cell| window.region(cell), &stencil)),
+            false => Spans::Masked(Box::new(Masked::new(
+                &layout,
+                |cell| window.region(cell),
+                &stencil,
+            ))),
         };
         let whole = |value: f64| Aligned::new(layout.len, T::from_f64(value));
         let applied = stimuli.iter().enumerate().filter_map(|(i, stimulus)| {

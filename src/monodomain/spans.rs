@@ -12,7 +12,7 @@ use crate::real::Float;
 pub enum Spans<T> {
     /// All, with the first parameter set.
     Whole,
-    Masked(Masked<T>),
+    Masked(Box<Masked<T>>),
 }
 
 /// Blocks of [`LANES`] cells that hold tissue. One by one: the rows of a masked tissue are so short
@@ -70,7 +70,7 @@ pub struct Blocks<'a> {
 }
 
 impl Blocks<'_> {
-    pub fn len(&self) -> usize {
+    pub fn count(&self) -> usize {
         self.at.len()
     }
 

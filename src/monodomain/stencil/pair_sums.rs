@@ -126,8 +126,8 @@ impl<T: Float, const P: usize> DiffuseBlock<T> for Cut<'_, T, P> {
         let present = unsafe { self.present.get_unchecked(number) };
         let zero = T::from_f64(0.0);
         let mut sum = [zero; W];
-        for p in 0..P {
-            let (offset, k) = (self.offsets[p], self.weights[p]);
+        let axes = self.offsets.iter().zip(&self.weights).zip(present);
+        for ((&offset, &k), [bits_ahead, bits_behind]) in axes {
             // SAFETY: as the caller says.
             let (ahead, behind) = unsafe {
                 (
@@ -135,7 +135,6 @@ impl<T: Float, const P: usize> DiffuseBlock<T> for Cut<'_, T, P> {
                     load::<T, W>(u, at.wrapping_add_signed(-offset)),
                 )
             };
-            let [bits_ahead, bits_behind] = present[p];
             let (bits_ahead, bits_behind) = (bits_ahead >> first, bits_behind >> first);
             for i in 0..W {
                 let k_ahead = if bits_ahead & (1 << i) != 0 { k } else { zero };

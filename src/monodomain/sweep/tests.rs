@@ -214,7 +214,7 @@ fn listed_blocks_have_the_bits_of_whole_rows() {
             let masked = Masked::new(&listed.layout, region, &listed.stencil);
             let streamed = matches!(masked.pairs, BlockPairs::Weights(_));
             assert_eq!(streamed, d[3..] != [0.0; 3]);
-            listed.spans = Spans::Masked(masked);
+            listed.spans = Spans::Masked(Box::new(masked));
             run(level, &mut whole, set_3::<f32>(), 200);
             run(level, &mut listed, set_3::<f32>(), 200);
             // Whole rows step inactive cells as well: by themselves.
