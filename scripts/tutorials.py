@@ -53,8 +53,10 @@ def run(language, content, folder):
     environment = dict(os.environ)
     # Of `python3` in a tutorial: the Python that runs this.
     environment["PATH"] = os.pathsep.join([str(pathlib.Path(sys.executable).parent), environment["PATH"]])
-    command = ["bash", "-euo", "pipefail", "-s"] if language == "sh" else [sys.executable, "-"]
-    done = subprocess.run(command, input=content, text=True, stdout=subprocess.PIPE, cwd=folder, env=environment)
+    # Not by standard input: mpirun would read the commands behind it.
+    command = ["bash", "-euo", "pipefail"] if language == "sh" else [sys.executable]
+    done = subprocess.run([*command, "-c", content], text=True, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                          cwd=folder, env=environment)
     return done.stdout, done.returncode
 
 
