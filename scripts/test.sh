@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # All checks: set-up, format, lints, release build, tests (MPI ranks included), configurations, the
-# interface contract, results read back by other programs, the scripts themselves.
+# interface contract, results read back by other programs, tutorials, the scripts themselves.
 #
 #     scripts/test.sh
 #
@@ -82,6 +82,18 @@ readme_python() {
         sed "s|results/demo|$results/invert|; s|results/fk-spiral|$results/fk-spiral|" | "$PYTHON" -
 }
 
+# The commands of the tutorials run, and print what the tutorials tell.
+tutorials() { PATH="$PWD/target/release:$PATH" "$PYTHON" scripts/tutorials.py; }
+
+# Links between the documents lead to files that exist.
+links() {
+    local file target ok=0
+    while IFS=: read -r file target; do
+        [[ -e $(dirname "$file")/$target ]] || { echo "$file: no such file: $target"; ok=1; }
+    done < <(grep -HoE '\]\([^)#:]+' README.md docs/*.md docs/*/*.md | sed 's/:](/:/')
+    return $ok
+}
+
 # A coarse simulation whose scar the inversion finds.
 bridge() {
     OUTPUT="$results/bridge" ISOCHRONE="$isochrone" scripts/bridge.sh \
@@ -93,6 +105,7 @@ source scripts/environment.sh # set-up may have brought cargo or .venv
 
 step "shell scripts" shell_scripts
 step "Python scripts" python_scripts
+step "links between documents" links
 step "format" cargo fmt --check
 step "lints" cargo clippy --locked --all-targets --all-features -- -D warnings
 step "lints without default features" \
@@ -105,6 +118,11 @@ if "$PYTHON" -c 'import numpy, h5py' 2>/dev/null; then
     step "results read by other programs" "$PYTHON" scripts/check_results.py "$results"
     step "Python of README.md" readme_python
     step "bridge" bridge
+    if "$PYTHON" -c 'import matplotlib' 2>/dev/null; then
+        step "tutorials" tutorials
+    else
+        skip "tutorials" "matplotlib is not installed"
+    fi
     if [[ -f ../shared/contract/check.py ]]; then
         step "interface contract" \
             "$PYTHON" ../shared/contract/check.py "$isochrone" eikonal gradient invert fk errors
@@ -112,7 +130,7 @@ if "$PYTHON" -c 'import numpy, h5py' 2>/dev/null; then
         skip "interface contract" "there is no ../shared/contract/check.py here"
     fi
 else
-    skip "results read by other programs, Python of README.md, bridge, interface contract" "numpy and h5py are not installed"
+    skip "results read by other programs, Python of README.md, bridge, tutorials, interface contract" "numpy and h5py are not installed"
 fi
 
 printf '\n'
