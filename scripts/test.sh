@@ -60,6 +60,17 @@ configurations() {
     return $ok
 }
 
+# The configurations on the pages of the commands have keys that exist. Their files need not.
+pages() {
+    local file ok=0
+    awk -v name="$results/page-" '/^```toml/ { n++; f = name n ".toml"; next } /^```/ { f = "" } f { print > f }' \
+        docs/commands/*.md
+    for file in "$results"/page-*.toml; do
+        "$isochrone" config show "$file" >/dev/null || ok=1
+    done
+    return $ok
+}
+
 # Small runs of every command that computes, on ranks and alone.
 results() {
     "$isochrone" eikonal config/eikonal-left-ventricle.toml --output "$results/eikonal" -q &&
@@ -89,7 +100,7 @@ tutorials() { PATH="$PWD/target/release:$PATH" "$PYTHON" scripts/tutorials.py; }
 links() {
     local file target ok=0
     while IFS=: read -r file target; do
-        [[ -e $(dirname "$file")/$target ]] || { echo "$file: no such file: $target"; ok=1; }
+        [[ $target == https || -e $(dirname "$file")/$target ]] || { echo "$file: no such file: $target"; ok=1; }
     done < <(grep -HoE '\]\([^)#:]+' README.md docs/*.md docs/*/*.md | sed 's/:](/:/')
     return $ok
 }
@@ -113,6 +124,7 @@ step "lints without default features" \
 step "release build" cargo build --release --locked
 step "tests" cargo test --locked
 step "configurations" configurations
+step "configurations on pages" pages
 step "results" results
 if "$PYTHON" -c 'import numpy, h5py' 2>/dev/null; then
     step "results read by other programs" "$PYTHON" scripts/check_results.py "$results"
