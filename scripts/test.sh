@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # All checks: set-up, format, lints, release build, tests (MPI ranks included), configurations, the
-# interface contract, results read back by other programs, the scripts themselves.
+# interface contract, results read back by other programs, tutorials, the scripts themselves.
 #
 #     scripts/test.sh
 #
@@ -60,6 +60,17 @@ configurations() {
     return $ok
 }
 
+# The configurations on the pages of the commands have keys that exist. Their files need not.
+pages() {
+    local file ok=0
+    awk -v name="$results/page-" '/^```toml/ { n++; f = name n ".toml"; next } /^```/ { f = "" } f { print > f }' \
+        docs/commands/*.md
+    for file in "$results"/page-*.toml; do
+        "$isochrone" config show "$file" >/dev/null || ok=1
+    done
+    return $ok
+}
+
 # Small runs of every command that computes, on ranks and alone.
 results() {
     "$isochrone" eikonal config/eikonal-left-ventricle.toml --output "$results/eikonal" -q &&
@@ -82,6 +93,18 @@ readme_python() {
         sed "s|results/demo|$results/invert|; s|results/fk-spiral|$results/fk-spiral|" | "$PYTHON" -
 }
 
+# The commands of the tutorials run, and print what the tutorials tell.
+tutorials() { PATH="$PWD/target/release:$PATH" "$PYTHON" scripts/tutorials.py; }
+
+# Links between the documents lead to files that exist.
+links() {
+    local file target ok=0
+    while IFS=: read -r file target; do
+        [[ $target == https || -e $(dirname "$file")/$target ]] || { echo "$file: no such file: $target"; ok=1; }
+    done < <(grep -HoE '\]\([^)#:]+' README.md docs/*.md docs/*/*.md | sed 's/:](/:/')
+    return $ok
+}
+
 # A coarse simulation whose scar the inversion finds.
 bridge() {
     OUTPUT="$results/bridge" ISOCHRONE="$isochrone" scripts/bridge.sh \
@@ -93,6 +116,7 @@ source scripts/environment.sh # set-up may have brought cargo or .venv
 
 step "shell scripts" shell_scripts
 step "Python scripts" python_scripts
+step "links between documents" links
 step "format" cargo fmt --check
 step "lints" cargo clippy --locked --all-targets --all-features -- -D warnings
 step "lints without default features" \
@@ -100,11 +124,17 @@ step "lints without default features" \
 step "release build" cargo build --release --locked
 step "tests" cargo test --locked
 step "configurations" configurations
+step "configurations on pages" pages
 step "results" results
 if "$PYTHON" -c 'import numpy, h5py' 2>/dev/null; then
     step "results read by other programs" "$PYTHON" scripts/check_results.py "$results"
     step "Python of README.md" readme_python
     step "bridge" bridge
+    if "$PYTHON" -c 'import matplotlib' 2>/dev/null; then
+        step "tutorials" tutorials
+    else
+        skip "tutorials" "matplotlib is not installed"
+    fi
     if [[ -f ../shared/contract/check.py ]]; then
         step "interface contract" \
             "$PYTHON" ../shared/contract/check.py "$isochrone" eikonal gradient invert fk errors
@@ -112,7 +142,7 @@ if "$PYTHON" -c 'import numpy, h5py' 2>/dev/null; then
         skip "interface contract" "there is no ../shared/contract/check.py here"
     fi
 else
-    skip "results read by other programs, Python of README.md, bridge, interface contract" "numpy and h5py are not installed"
+    skip "results read by other programs, Python of README.md, bridge, tutorials, interface contract" "numpy and h5py are not installed"
 fi
 
 printf '\n'
