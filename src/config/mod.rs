@@ -306,9 +306,10 @@ impl Case {
         Ok(&self.inversion)
     }
 
-    /// Whether the case has a simulation on a grid: anything said in `[fk]`.
+    /// Whether the case has a simulation on a grid: anything said in `[fk]` but the defaults, which
+    /// the `config.toml` of every run holds.
     pub fn simulates(&self) -> bool {
-        self.origins.given("fk")
+        self.fk != FkOptions::default()
     }
 
     /// The simulation, with grid, diffusivity and length; and the mesh where its grid needs one.

@@ -57,6 +57,13 @@ fn without_fk_there_is_no_simulation() {
     assert!(error.to_string().contains("fk.grid"), "{error}");
 }
 
+#[test]
+fn the_resolved_configuration_of_an_eikonal_run_is_no_simulation() {
+    let case = load_text(CASE, &[]).unwrap();
+    let again = load_text(case.to_toml(), &[]).unwrap();
+    assert!(!again.simulates(), "{}", case.to_toml());
+}
+
 /// The text of the interface contract's own check.
 #[test]
 fn the_contract_is_accepted() {

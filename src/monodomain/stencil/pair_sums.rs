@@ -184,7 +184,7 @@ impl<T: Float> DiffuseBlock<T> for Streamed<'_, T> {
         let zero = T::from_f64(0.0);
         let mut sum = [zero; W];
         let mut weights = number * self.offsets.len() * 2 * LANES + first;
-        for offsets in self.offsets.chunks(at_once(self.offsets.len().max(1))) {
+        for offsets in self.offsets.chunks(at_once(self.offsets.len())) {
             let mut some = [zero; W];
             for &offset in offsets {
                 // SAFETY: as the caller says.
@@ -213,7 +213,12 @@ impl<T: Float> DiffuseBlock<T> for Streamed<'_, T> {
 /// Pairs that are summed before they are added to those before: few enough that sums and addresses
 /// stay in registers.
 const fn at_once(pairs: usize) -> usize {
-    if pairs > 4 { 3 } else { pairs }
+    match pairs {
+        // A single cell has none.
+        0 => 1,
+        1..=4 => pairs,
+        _ => 3,
+    }
 }
 
 fn furthest(offsets: &[isize]) -> usize {
