@@ -42,7 +42,7 @@ shell_scripts() {
 }
 
 python_scripts() {
-    "$PYTHON" - scripts/*.py <<'END'
+    "$PYTHON" - scripts/*.py tests/jobs/*.py <<'END'
 import sys
 for name in sys.argv[1:]:
     with open(name, encoding="utf-8") as file:
@@ -105,6 +105,7 @@ if "$PYTHON" -c 'import numpy, h5py' 2>/dev/null; then
     step "results read by other programs" "$PYTHON" scripts/check_results.py "$results"
     step "Python of README.md" readme_python
     step "bridge" bridge
+    step "jobs" env ISOCHRONE="$isochrone" "$PYTHON" tests/jobs/check.py
     if [[ -f ../shared/contract/check.py ]]; then
         step "interface contract" \
             "$PYTHON" ../shared/contract/check.py "$isochrone" eikonal gradient invert fk errors
@@ -112,7 +113,7 @@ if "$PYTHON" -c 'import numpy, h5py' 2>/dev/null; then
         skip "interface contract" "there is no ../shared/contract/check.py here"
     fi
 else
-    skip "results read by other programs, Python of README.md, bridge, interface contract" "numpy and h5py are not installed"
+    skip "results read by other programs, Python of README.md, bridge, jobs, interface contract" "numpy and h5py are not installed"
 fi
 
 printf '\n'
