@@ -13,23 +13,20 @@ set -euo pipefail
 # module load gcc openmpi hdf5
 # How Slurm starts MPI (srun --mpi=list):
 export SLURM_MPI_TYPE=${SLURM_MPI_TYPE:-pmix}
+# Resources that a job asks for from PBS, in the scripts or on the command line:
+resources=(select place walltime)
 # site }
 
 # Slurm and PBS run a copy of the script elsewhere, hence not the script's own folder.
 jobs=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
-isochrone=${ISOCHRONE:-$jobs/../target/release/isochrone}
-[[ -x $isochrone ]] || isochrone=$(command -v isochrone) || {
-    echo "$job: no program isochrone: build it (scripts/setup.sh, cargo build --release) or set ISOCHRONE" >&2
-    exit 66
-}
 
-# One line of `qstat -f`, which folds long ones.
-pbs() { qstat -f "$PBS_JOBID" | sed -e ':a' -e 'N;$!ba' -e 's/\n\t//g' | sed -n "s/^ *$1 = //p"; }
+# An attribute of this job from `qstat -f`, which folds long lines; nothing if it has none.
+pbs() { qstat -f "$PBS_JOBID" | sed -e ':a' -e 'N;$!ba' -e 's/\n\t//g' | sed -n "s/^ *$1 = //p" || true; }
 
 # Processors that this script may use, and its cores (two processors each with simultaneous threads).
 cpus=$(OMP_NUM_THREADS='' nproc)
-cores=$(lscpu -p=CORE,SOCKET | grep -v '^#' | sort -u | wc -l)
-((cores < cpus)) || cores=$cpus
+cores=$(lscpu -p=CORE,SOCKET | grep -v '^#' | sort -u | wc -l) || cores=0
+((cores > 0 && cores < cpus)) || cores=$cpus
 
 walltime= # seconds from the start of the script, where it has to send the signal itself
 if [[ -n ${SLURM_JOB_ID:-} ]]; then
@@ -39,12 +36,16 @@ elif [[ -n ${PBS_JOBID:-} ]]; then
     scheduler=pbs restarts=${ISOCHRONE_RESTARTS:-0} task=${PBS_ARRAY_INDEX:-}
     ranks=$(wc -l <"$PBS_NODEFILE") nodes=$(sort -u "$PBS_NODEFILE" | wc -l) threads=${OMP_NUM_THREADS:-1}
     IFS=: read -r hours minutes seconds <<<"$(pbs Resource_List.walltime)"
-    [[ -z $hours ]] || walltime=$((10#$hours * 3600 + 10#$minutes * 60 + 10#$seconds))
+    if [[ -n $hours ]]; then
+        walltime=$((10#$hours * 3600 + 10#$minutes * 60 + 10#$seconds))
+    else
+        echo "$job: qstat tells no time limit, so nothing will be kept when it is over" >&2
+    fi
     cd "$PBS_O_WORKDIR"
 else
     scheduler=none restarts=0 task=${TASK:-} nodes=1
     # One rank per NUMA domain.
-    ranks=${RANKS:-$(find /sys/devices/system/node -maxdepth 1 -name 'node[0-9]*' | wc -l)}
+    ranks=${RANKS:-$(find /sys/devices/system/node -maxdepth 1 -name 'node[0-9]*' 2>/dev/null | wc -l || true)}
     ((ranks)) || ranks=1
     threads=${THREADS:-$((cores / ranks))}
     ((threads)) || threads=1
@@ -52,33 +53,42 @@ else
 fi
 per_node=$(((ranks + nodes - 1) / nodes))
 
+isochrone=${ISOCHRONE:-$jobs/../target/release/isochrone}
+[[ -x $isochrone ]] || isochrone=$(command -v "${ISOCHRONE:-isochrone}") || {
+    echo "$job: no program isochrone: build it (scripts/setup.sh, cargo build --release) or set ISOCHRONE" >&2
+    exit 66
+}
+
 # PBS Pro takes no arguments for a script.
 if (($# == 0)); then
     read -ra words <<<"${ARGS:-}"
     set -- "${words[@]}"
 fi
 
-# How mpirun binds `$1` ranks on a node with `$2` threads each. As variables, so that other MPIs take
-# the same command line. A rank keeps cores to itself only where the ranks fill the node: else two
-# jobs there might be bound to the same ones, or threads outnumber cores.
+# How mpirun places `$1` ranks on each node and binds their `$2` threads. As variables, so that other
+# MPIs take the same command line. A rank keeps cores to itself only where the ranks fill the node:
+# else two jobs there might be bound to the same ones, or threads outnumber cores.
 binding() {
-    local unit=none
-    ((cores > 0 && $1 * $2 == cores)) && unit=core
-    ((cpus > cores && $1 * $2 == cpus)) && unit=hwthread
+    local unit=none map=ppr:$1:node
+    if (($1 * $2 == cores)); then unit=core; fi
+    if ((cpus > cores && $1 * $2 == cpus)); then unit=hwthread; fi
+    # Without, Open MPI takes a node that is named once for one of as many slots as it has cores.
+    export OMPI_MCA_rmaps_base_mapping_policy=$map PRTE_MCA_rmaps_default_mapping_policy=$map:oversubscribe
     export OMPI_MCA_hwloc_base_binding_policy=$unit PRTE_MCA_hwloc_default_binding_policy=$unit
-    export OMPI_MCA_rmaps_base_oversubscribe=1
-    if [[ $unit == none ]]; then
-        # A rank that waits lets others use its core.
-        export OMPI_MCA_mpi_yield_when_idle=1 PRTE_MCA_rmaps_default_mapping_policy=:oversubscribe
-    else
-        export OMPI_MCA_mpi_yield_when_idle=0 OMPI_MCA_rmaps_base_mapping_policy=slot:PE=$2
-        export PRTE_MCA_rmaps_default_mapping_policy=slot:PE=$2
-        [[ $unit == core ]] || export OMPI_MCA_hwloc_base_use_hwthreads_as_cpus=1
+    # More ranks than cores; then one that waits lets others use its core.
+    export OMPI_MCA_rmaps_base_oversubscribe=1 OMPI_MCA_mpi_yield_when_idle=1
+    if [[ $unit != none ]]; then
+        export OMPI_MCA_rmaps_base_mapping_policy=$map:PE=$2 PRTE_MCA_rmaps_default_mapping_policy=$map:PE=$2
+        export OMPI_MCA_mpi_yield_when_idle=0
+    fi
+    if [[ $unit == hwthread ]]; then
+        export OMPI_MCA_hwloc_base_use_hwthreads_as_cpus=1 PRTE_MCA_rmaps_default_mapping_policy=$map:PE=$2:HWTCPUS
     fi
 }
 
-# launch RANKS THREADS ARGUMENTS...: runs the program; its exit code.
-launch() {
+# launch RANKS THREADS ARGUMENTS...: runs the program; its exit code. In a shell of its own, for the
+# variables of binding.
+launch() (
     local n=$1 t=$2 here=$(($1 < per_node ? $1 : per_node)) before=()
     shift 2
     set -- "$isochrone" "$@" --threads "$t"
@@ -98,7 +108,7 @@ launch() {
     fi
     [[ $scheduler == none ]] || set -- -machinefile "$PBS_NODEFILE" "$@"
     "${before[@]}" mpirun -n "$n" "$@" </dev/null
-}
+)
 
 # Puts this job back into the queue, at most 50 times.
 requeue() {
@@ -117,7 +127,7 @@ requeue() {
             [[ -z ${!name+set} ]] || names+=("$name")
         done
         again=(qsub -v "$(IFS=, && echo "${names[*]}")")
-        for name in select place walltime; do
+        for name in "${resources[@]}"; do
             value=$(pbs "Resource_List.$name")
             [[ -z $value ]] || again+=(-l "$name=$value")
         done

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Every job script under stand-ins for Slurm and PBS Pro, and as it is.
 
-    ISOCHRONE=target/release/isochrone python3 tests/jobs/check.py
+    ISOCHRONE=target/release/isochrone python3 tests/jobs/check.py [CHECK...]
 
 Asserts the numbers of ranks and threads, of nodes asked for and of ranks that share one, what a run
 that is stopped before its time limit leaves once it was put back into the queue (the result of one
@@ -21,7 +21,7 @@ import numpy
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 JOBS = ("fk", "eikonal", "invert", "gpu", "array", "strong-scaling", "weak-scaling")
-COMMANDS = ("sbatch", "srun", "scontrol", "qsub", "qstat", "mpirun", "timeout", "rank")
+COMMANDS = ("sbatch", "srun", "scontrol", "qsub", "qstat", "mpirun", "timeout", "rank", "agent")
 
 # Some seconds, so that the signal comes long before the end.
 WAVES = """[fk]
@@ -107,7 +107,8 @@ class Site:
     def qsub(self, job, *arguments, nodes=1, per_node=2, threads=1, options=(), passed=(), **more):
         size = f"select={nodes}:ncpus={per_node * threads}:mpiprocs={per_node}:ompthreads={threads}"
         variables = ",".join(["ARGS=" + " ".join(arguments), "ISOCHRONE", *passed])
-        return self.submit("qsub", "-l", size, *options, "-v", variables, f"jobs/{job}.sh", **more)
+        limit = [] if "-l" in options else ["-l", "walltime=01:00:00"]
+        return self.submit("qsub", "-l", size, *limit, *options, "-v", variables, f"jobs/{job}.sh", **more)
 
     def plain(self, job, *arguments, ranks=2, threads=1, **more):
         return self.submit(f"jobs/{job}.sh", *arguments, RANKS=str(ranks), THREADS=str(threads), **more)
@@ -148,14 +149,14 @@ def same(a, b):
         assert numpy.array_equal(value, b[name], equal_nan=value.dtype.kind == "f"), name
 
 
-def ranks_and_threads(site, noted, folder, ranks, threads):
-    """The report's, and those that MPI told the ranks, which share this machine."""
-    report = site.report(folder)
+def ranks_and_threads(site, noted, folder, nodes, per_node, threads):
+    """The report's, and those that MPI told the ranks."""
+    report, ranks = site.report(folder), nodes * per_node
     assert (report["ranks"], report["threads"]) == (ranks, threads), report
     last = noted.of("rank")[-ranks:]
     assert sorted(line["rank"] for line in last) == list(range(ranks)), last
-    assert sorted(line["local_rank"] for line in last) == list(range(ranks)), last
-    assert {(line["size"], line["local_size"]) for line in last} == {(ranks, ranks)}, last
+    assert sorted(line["local_rank"] for line in last) == sorted(list(range(per_node)) * nodes), last
+    assert {(line["size"], line["local_size"]) for line in last} == {(ranks, per_node)}, last
 
 
 def slurm_runs(site):
@@ -172,18 +173,21 @@ def slurm_runs(site):
         assert line["options"] == {
             "nodes": "2", "ntasks": "2", "ntasks-per-node": "1", "cpus-per-task": "1", "cpu-bind": "cores",
         }, line
-    ranks_and_threads(site, noted, "slurm/fk", 2, 1)
+    ranks_and_threads(site, noted, "slurm/fk", 2, 1, 1)
     same(f"{site.folder}/slurm/fk/fk.h5", f"{site.folder}/whole/fk/fk.h5")
 
     noted = site.sbatch(
         "invert", "inversion.toml", "--output", "slurm/invert", time_up="slurm/invert/inversion_checkpoint.json",
     ).succeeded([75, 0])
-    ranks_and_threads(site, noted, "slurm/invert", 2, 1)
+    ranks_and_threads(site, noted, "slurm/invert", 1, 2, 1)
     same(f"{site.folder}/slurm/invert/inversion.h5", f"{site.folder}/whole/invert/inversion.h5")
 
+    noted = site.sbatch("eikonal", "times.toml", "--output", "slurm/eikonal-4", nodes=2).succeeded([0])
+    ranks_and_threads(site, noted, "slurm/eikonal-4", 2, 2, 1)
+    same(f"{site.folder}/slurm/eikonal-4/eikonal.h5", f"{site.folder}/whole/eikonal/eikonal.h5")
     noted = site.sbatch("eikonal", "times.toml", "--output", "slurm/eikonal", per_node=1, threads=2).succeeded([0])
     assert "signal" not in noted.of("sbatch")[0]["options"]
-    ranks_and_threads(site, noted, "slurm/eikonal", 1, 2)
+    ranks_and_threads(site, noted, "slurm/eikonal", 1, 1, 2)
     same(f"{site.folder}/slurm/eikonal/eikonal.h5", f"{site.folder}/whole/eikonal/eikonal.h5")
 
 
@@ -201,18 +205,21 @@ def pbs_runs(site):
         assert flags == ["--foreground", "--preserve-status", "--signal=USR1"], line
         assert 6890 <= int(seconds) <= 6900, line
     assert {(line["ranks"], line["nodes"]) for line in noted.of("mpirun")} == {(2, 2)}, noted
-    ranks_and_threads(site, noted, "pbs/fk", 2, 1)
+    ranks_and_threads(site, noted, "pbs/fk", 2, 1, 1)
     same(f"{site.folder}/pbs/fk/fk.h5", f"{site.folder}/whole/fk/fk.h5")
 
     noted = site.qsub(
         "invert", "inversion.toml", "--output", "pbs/invert", time_up="pbs/invert/inversion_checkpoint.json",
     ).succeeded([75, 0])
-    ranks_and_threads(site, noted, "pbs/invert", 2, 1)
+    ranks_and_threads(site, noted, "pbs/invert", 1, 2, 1)
     same(f"{site.folder}/pbs/invert/inversion.h5", f"{site.folder}/whole/invert/inversion.h5")
 
+    noted = site.qsub("eikonal", "times.toml", "--output", "pbs/eikonal-4", nodes=2).succeeded([0])
+    ranks_and_threads(site, noted, "pbs/eikonal-4", 2, 2, 1)
+    same(f"{site.folder}/pbs/eikonal-4/eikonal.h5", f"{site.folder}/whole/eikonal/eikonal.h5")
     noted = site.qsub("eikonal", "times.toml", "--output", "pbs/eikonal", per_node=1, threads=2).succeeded([0])
     assert not noted.of("timeout")
-    ranks_and_threads(site, noted, "pbs/eikonal", 1, 2)
+    ranks_and_threads(site, noted, "pbs/eikonal", 1, 1, 2)
     same(f"{site.folder}/pbs/eikonal/eikonal.h5", f"{site.folder}/whole/eikonal/eikonal.h5")
 
 
@@ -222,15 +229,15 @@ def plain_runs(site):
     # The time limit by the clock this time; the stand-ins have no part in it.
     noted = site.plain("fk", *command, MINUTES="60")
     assert noted.code == 0 and 3290 <= int(noted.of("timeout")[0]["arguments"][3]) <= 3300, noted
-    ranks_and_threads(site, noted, "plain/fk", 2, 1)
+    ranks_and_threads(site, noted, "plain/fk", 1, 2, 1)
     # Bound where the ranks fill the machine.
     assert {line["processors"] for line in noted.of("rank")} == {1 if cores == 2 else cores}, noted
     same(f"{site.folder}/plain/fk/fk.h5", f"{site.folder}/whole/fk/fk.h5")
     noted = site.plain("eikonal", "times.toml", "--output", "plain/eikonal", ranks=1, threads=2)
-    ranks_and_threads(site, noted, "plain/eikonal", 1, 2)
+    ranks_and_threads(site, noted, "plain/eikonal", 1, 1, 2)
     # More threads than cores: bound to none.
     noted = site.plain("invert", "inversion.toml", "--output", "plain/invert", ranks=2, threads=2 * cores)
-    ranks_and_threads(site, noted, "plain/invert", 2, 2 * cores)
+    ranks_and_threads(site, noted, "plain/invert", 1, 2, 2 * cores)
     assert {line["processors"] for line in noted.of("rank")} == {cores}, noted
     same(f"{site.folder}/plain/invert/inversion.h5", f"{site.folder}/whole/invert/inversion.h5")
 
@@ -239,9 +246,9 @@ def gpus(site):
     short = ["fk", "waves.toml", "--set", "fk.duration=2"]
     noted = site.sbatch("gpu", *short, "--device", "auto", "--output", "slurm/gpu").succeeded([0])
     assert int(noted.of("sbatch")[0]["options"]["gpus-per-node"]) > 0
-    ranks_and_threads(site, noted, "slurm/gpu", 2, 1)
+    ranks_and_threads(site, noted, "slurm/gpu", 1, 2, 1)
     noted = site.qsub("gpu", *short, "--device", "auto", "--output", "pbs/gpu").succeeded([0])
-    ranks_and_threads(site, noted, "pbs/gpu", 2, 1)
+    ranks_and_threads(site, noted, "pbs/gpu", 1, 2, 1)
     # A GPU is asked for, and a run without one is refused.
     noted = site.plain("gpu", *short, "--output", "plain/gpu")
     assert noted.of("mpirun")[0]["arguments"][-5:-2] == ["--device", "cuda", "--resume"], noted
@@ -301,6 +308,8 @@ def scaling(site):
         strong = points(f"{at}/strong")
         assert list(strong) == [1, 2, 3], strong
         assert len({report["mesh"]["tetrahedra"] for report in strong.values()}) == 1, strong
+        if at != "plain":
+            assert {line["local_size"] for line in noted.of("rank")} == {1}, noted
         if at == "slurm":
             assert [line["options"]["nodes"] for line in noted.of("srun")] == ["1", "2", "3"], noted
         # Again: nothing is left to do.
@@ -351,7 +360,8 @@ def main():
         for command, case, output in (("fk", "waves", "fk"), ("invert", "inversion", "invert"), ("eikonal", "times", "eikonal")):
             arguments = [program, command, f"{case}.toml", "--output", f"whole/{output}", "-q"]
             subprocess.run(arguments, cwd=folder, check=True)
-        for check in (site_lines, slurm_runs, pbs_runs, plain_runs, gpus, arrays, scaling):
+        checks = (site_lines, slurm_runs, pbs_runs, plain_runs, gpus, arrays, scaling)
+        for check in [check for check in checks if check.__name__ in sys.argv[1:]] or checks:
             begun = time.monotonic()
             check(site)
             print(f"jobs: {check.__name__}: ok ({time.monotonic() - begun:.0f} s)", flush=True)

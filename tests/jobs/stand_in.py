@@ -1,10 +1,12 @@
 #!/usr/bin/env python3
 """Stand-ins for commands of Slurm and PBS Pro on a machine without them.
 
-Links to this file named sbatch, srun, scontrol, qsub, qstat, mpirun, timeout and rank lie first on
-PATH, in $STAND_IN/bin. They read the directives of a job script, run a copy of it in a spool folder
-with the variables that the scheduler sets, and start its ranks with the real mpirun. They know only
-the options that the job scripts may use, and refuse others. Nothing is queued: a job runs at once.
+Links to this file named sbatch, srun, scontrol, qsub, qstat, mpirun, timeout, rank and agent lie first
+on PATH, in $STAND_IN/bin. They read the directives of a job script, run a copy of it in a spool folder
+with the variables that the scheduler sets, and start its ranks with the real mpirun: several nodes are
+daemons of Open MPI on this machine, which have their own local ranks and talk to each other by TCP.
+They know only the options that the job scripts may use, and refuse others. Nothing is queued: a job
+runs at once.
 
 $STAND_IN/log: a line of JSON for each command and rank. $STAND_IN/time_up: a pattern of paths; once
 a file matches it, the time of the job is up, for the first job only.
@@ -194,8 +196,34 @@ def srun(words):
     if per_node * threads > given["NTASKS_PER_NODE"] * given["CPUS_PER_TASK"]:
         sys.exit("stand-in: more processors than a node of the job has")
     os.environ["SLURM_STEP_TASKS_PER_NODE"] = str(per_node)
+    os.environ["OMPI_MCA_rmaps_base_mapping_policy"] = f"ppr:{per_node}:node"
+    hosts = [f"node{node}" for node in range(nodes) for _ in range(per_node)]
+    return start(ranks, hosts, words)
+
+
+def start(count, hosts, words):
+    """Starts `count` ranks with the real mpirun, on the nodes `hosts` (a name for each rank) if any."""
+    command = [real("mpirun"), "-n", str(count)]
+    if len(set(hosts)) > 1:
+        path = os.path.join(STATE, "hosts")
+        with open(path, "w", encoding="utf-8") as file:
+            file.write("\n".join(hosts) + "\n")
+        command += ["-machinefile", path]
+        agent = os.path.join(BIN, "agent")
+        os.environ.update(OMPI_MCA_plm_rsh_agent=agent, PRTE_MCA_plm_ssh_agent=agent)
+        os.environ.update(OMPI_MCA_pml="ob1", OMPI_MCA_btl="tcp,self", OMPI_MCA_btl_tcp_if_include="lo")
     forget("ranks")
-    return subprocess.call([real("mpirun"), "-n", str(ranks), os.path.join(BIN, "rank"), *words])
+    os.execv(command[0], [*command, os.path.join(BIN, "rank"), *words])
+
+
+def agent(words):
+    """What Open MPI takes for ssh: runs a command, on this machine."""
+    while words[0].startswith("-"):
+        words.pop(0)
+    # Daemons would write over each other's files.
+    os.environ["TMPDIR"] = os.path.join(STATE, words[0])
+    os.makedirs(os.environ["TMPDIR"], exist_ok=True)
+    os.execv("/bin/sh", ["/bin/sh", "-c", " ".join(words[1:])])
 
 
 def mpirun(words):
@@ -203,22 +231,19 @@ def mpirun(words):
     words = words[words.index("-n") + 2:]
     hosts = []
     if words[0] == "-machinefile":
-        # Its nodes are not there: all ranks run here.
         hosts = open(words[1], encoding="utf-8").read().split()
         words = words[2:]
         if count > len(hosts):
             sys.exit("stand-in: more ranks than slots")
     log("mpirun", ranks=count, nodes=len(set(hosts[:count])), arguments=words)
-    forget("ranks")
-    command = [real("mpirun"), "-n", str(count), os.path.join(BIN, "rank"), *words]
-    os.execv(command[0], command)
+    return start(count, hosts, words)
 
 
 def rank(words):
     """Between mpirun and the program: notes what MPI says of this rank."""
     of = {name: int(os.environ[f"OMPI_COMM_WORLD_{name.upper()}"]) for name in ("rank", "size", "local_rank", "local_size")}
     if "SLURM_STEP_TASKS_PER_NODE" in os.environ:
-        # As srun would set them, and unlike MPI, which sees one node here.
+        # As srun would set them.
         per_node = int(os.environ["SLURM_STEP_TASKS_PER_NODE"])
         os.environ.update(SLURM_PROCID=str(of["rank"]), SLURM_LOCALID=str(of["rank"] % per_node))
     enter("ranks")
@@ -229,10 +254,9 @@ def rank(words):
 def qsub(words):
     given, words = short_options(words, QSUB)
     (script,) = words
-    options = {**short_options(directives(script, "#PBS"), QSUB)[0]}
-    resources = dict(part.split("=", 1) for part in options.pop("l").split(",") if part)
-    resources.update(part.split("=", 1) for part in given.pop("l", "").split(",") if part)
-    options.update(given)
+    # An option given here replaces that of the script: one -l here, all of -l there.
+    options = {**short_options(directives(script, "#PBS"), QSUB)[0], **given}
+    resources = dict(part.split("=", 1) for part in options.pop("l").split(","))
     # PBS hands on no other variables. A name without a value has that of qsub's environment.
     passed = {}
     for part in re.split(r",(?=[A-Za-z_]+(?:=|,|$))", options.get("v", "")):
