@@ -11,6 +11,7 @@ that was not), one result for each value of an array, one report for each point 
 import glob
 import json
 import os
+import signal
 import subprocess
 import sys
 import tempfile
@@ -82,7 +83,7 @@ class Site:
         for name in ("SLURM_JOB_ID", "PBS_JOBID", "RANKS", "THREADS", "ARGS", "OMP_NUM_THREADS"):
             self.environment.pop(name, None)
 
-    def submit(self, *command, time_up=None, **variables):
+    def submit(self, *command, time_up=None, folder="", **variables):
         """Runs a command; its exit code, and what the stand-ins noted meanwhile."""
         log = os.path.join(self.state, "log")
         open(log, "w").close()
@@ -90,14 +91,25 @@ class Site:
         if time_up:
             with open(pattern, "w", encoding="utf-8") as file:
                 file.write(os.path.join(self.folder, time_up))
-        done = subprocess.run(
-            command, cwd=self.folder, env={**self.environment, **variables}, text=True,
-            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=300, check=False,
-        )
-        assert not os.path.exists(pattern), f"{command}: ended before its time was up\n{done.stdout}"
+        with tempfile.TemporaryFile("w+") as said:
+            running = subprocess.Popen(
+                command, cwd=os.path.join(self.folder, folder), env={**self.environment, **variables},
+                stdout=said, stderr=said,
+            )
+            while running.poll() is None:
+                # What the scheduler does else: as when the seconds of `timeout` are over.
+                if time_up and command[0].startswith("jobs/") and glob.glob(os.path.join(self.folder, time_up)):
+                    (process,) = os.listdir(os.path.join(self.state, "timeout"))
+                    os.kill(int(process), signal.SIGALRM)
+                    os.remove(pattern)
+                    time_up = None
+                time.sleep(0.01)
+            said.seek(0)
+            text = said.read()
+        assert not os.path.exists(pattern), f"{command}: ended before its time was up\n{text}"
         with open(log, encoding="utf-8") as file:
             noted = Noted(json.loads(line) for line in file)
-        noted.code, noted.said = done.returncode, done.stdout
+        noted.code, noted.said = running.returncode, text
         return noted
 
     def sbatch(self, job, *arguments, nodes=1, per_node=2, threads=1, options=(), **more):
@@ -190,6 +202,15 @@ def slurm_runs(site):
     ranks_and_threads(site, noted, "slurm/eikonal", 1, 1, 2)
     same(f"{site.folder}/slurm/eikonal/eikonal.h5", f"{site.folder}/whole/eikonal/eikonal.h5")
 
+    # From a folder of one's own.
+    os.makedirs(f"{site.folder}/own")
+    size = ["--nodes=1", "--ntasks-per-node=1", "--cpus-per-task=1"]
+    noted = site.submit(
+        "sbatch", *size, f"{ROOT}/jobs/eikonal.sh", "../times.toml", "--output", "here", folder="own",
+        ISOCHRONE_JOBS=f"{ROOT}/jobs",
+    ).succeeded([0])
+    ranks_and_threads(site, noted, "own/here", 1, 1, 1)
+
 
 def pbs_runs(site):
     noted = site.qsub(
@@ -226,9 +247,11 @@ def pbs_runs(site):
 def plain_runs(site):
     cores = len(os.sched_getaffinity(0))
     command = ["waves.toml", *CHECKPOINT_EVERY, "--output", "plain/fk"]
-    # The time limit by the clock this time; the stand-ins have no part in it.
-    noted = site.plain("fk", *command, MINUTES="60")
-    assert noted.code == 0 and 3290 <= int(noted.of("timeout")[0]["arguments"][3]) <= 3300, noted
+    noted = site.plain("fk", *command, MINUTES="60", time_up="plain/fk/fk_checkpoint-*.h5")
+    assert noted.code == 75 and "the same command goes on" in noted.said, noted.said
+    assert 3290 <= int(noted.of("timeout")[0]["arguments"][3]) <= 3300, noted
+    noted = site.plain("fk", *command)
+    assert noted.code == 0 and "resuming after" in noted.said and not noted.of("timeout"), noted.said
     ranks_and_threads(site, noted, "plain/fk", 1, 2, 1)
     # Bound where the ranks fill the machine.
     assert {line["processors"] for line in noted.of("rank")} == {1 if cores == 2 else cores}, noted
