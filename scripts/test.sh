@@ -42,7 +42,7 @@ shell_scripts() {
 }
 
 python_scripts() {
-    "$PYTHON" - scripts/*.py <<'END'
+    "$PYTHON" - scripts/*.py tests/jobs/*.py <<'END'
 import sys
 for name in sys.argv[1:]:
     with open(name, encoding="utf-8") as file:
@@ -135,6 +135,7 @@ if "$PYTHON" -c 'import numpy, h5py' 2>/dev/null; then
     else
         skip "tutorials" "matplotlib is not installed"
     fi
+    step "jobs" env ISOCHRONE="$isochrone" "$PYTHON" tests/jobs/check.py
     if [[ -f ../shared/contract/check.py ]]; then
         step "interface contract" \
             "$PYTHON" ../shared/contract/check.py "$isochrone" eikonal gradient invert fk errors
@@ -142,7 +143,7 @@ if "$PYTHON" -c 'import numpy, h5py' 2>/dev/null; then
         skip "interface contract" "there is no ../shared/contract/check.py here"
     fi
 else
-    skip "results read by other programs, Python of README.md, bridge, tutorials, interface contract" "numpy and h5py are not installed"
+    skip "results read by other programs, Python of README.md, bridge, tutorials, jobs, interface contract" "numpy and h5py are not installed"
 fi
 
 printf '\n'
