@@ -77,7 +77,7 @@ pub fn react_blocks<A, T, K, D, const W: usize, const G: usize>(
 {
     let end = blocks.end();
     let whole = u.len() >= end && new.len() >= end && gates.iter().all(|gate| gate.len() >= end);
-    assert!(whole && diffuse.covers(blocks.count(), end) && diffuse.reach() <= blocks.margin());
+    assert!(whole && diffuse.covers(blocks.count()) && diffuse.reach() <= blocks.margin());
     let zero = T::from_f64(0.0);
     for (number, block) in blocks.into_iter().enumerate() {
         for first in (0..LANES).step_by(W) {

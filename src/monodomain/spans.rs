@@ -100,6 +100,7 @@ impl<T: Float> Masked<T> {
         of: impl Fn([isize; 3]) -> Option<u8>,
         stencil: &Stencil<T>,
     ) -> Self {
+        assert!(u32::try_from(layout.len).is_ok(), "positions have 32 bits");
         // The outermost ghosts are only read.
         let range = |a: usize| {
             let ghost = layout.ghost[a].saturating_sub(1) as isize;

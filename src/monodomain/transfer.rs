@@ -90,15 +90,7 @@ impl<T: Float, K: Kinetics<T, G>, const G: usize> Engine<T, K, G> {
                 }
             }
         }
-        let mut most = [largest.0];
-        comm.max_f64(&mut most);
-        let mut place = [if largest.0 == most[0] {
-            largest.1 as f64
-        } else {
-            f64::INFINITY
-        }];
-        comm.min_f64(&mut place);
-        (most[0], place[0] as usize)
+        largest_of_all(comm, largest)
     }
 
     /// u of one cell, on all ranks. Collective.
@@ -231,4 +223,18 @@ impl<T: Float, K: Kinetics<T, G>, const G: usize> Engine<T, K, G> {
             .collect();
         scatter_slices(comm, 0, &parts)
     }
+}
+
+/// Of the largest value and its cell on each rank, the largest; the first cell where several have it.
+/// Collective.
+pub(super) fn largest_of_all(comm: &dyn Communicator, own: (f64, usize)) -> (f64, usize) {
+    let mut most = [own.0];
+    comm.max_f64(&mut most);
+    let mut place = [if own.0 == most[0] {
+        own.1 as f64
+    } else {
+        f64::INFINITY
+    }];
+    comm.min_f64(&mut place);
+    (most[0], place[0] as usize)
 }

@@ -11,6 +11,7 @@ use crate::monodomain::activation::{UpstrokeArrays, Upstrokes};
 use crate::monodomain::division::Division;
 use crate::monodomain::engine::{Counters, Engine, lock};
 use crate::monodomain::simulation::{Simulation, Values};
+use crate::monodomain::transfer::largest_of_all;
 use crate::real::Float;
 
 /// Threads that look for the largest |u|.
@@ -233,15 +234,7 @@ impl<T: Float, K: Kinetics<T, G>, const G: usize> Simulation for DeviceEngine<T,
 
     fn largest(&self, comm: &dyn Communicator) -> (f64, usize) {
         let own = self.attempt(|| self.own_largest()).unwrap_or((-1.0, 0));
-        let mut most = [own.0];
-        comm.max_f64(&mut most);
-        let mut place = [if own.0 == most[0] {
-            own.1 as f64
-        } else {
-            f64::INFINITY
-        }];
-        comm.min_f64(&mut place);
-        (most[0], place[0] as usize)
+        largest_of_all(comm, own)
     }
 
     fn probe(&self, comm: &dyn Communicator, cells: &[usize]) -> Vec<f64> {

@@ -83,8 +83,8 @@ pub trait DiffuseBlock<T: Float> {
     /// How far from a cell it reads.
     fn reach(&self) -> usize;
 
-    /// Whether it can be had of `blocks` blocks in arrays of `cells` cells.
-    fn covers(&self, blocks: usize, cells: usize) -> bool;
+    /// Whether it can be had of `blocks` blocks.
+    fn covers(&self, blocks: usize) -> bool;
 
     /// Of the `W` cells from `at`, whose u is `here`: of which block of the list, and from which of
     /// its cells on, says `of`.

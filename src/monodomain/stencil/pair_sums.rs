@@ -110,7 +110,7 @@ impl<T: Float, const P: usize> DiffuseBlock<T> for Cut<'_, T, P> {
         furthest(&self.offsets)
     }
 
-    fn covers(&self, blocks: usize, _: usize) -> bool {
+    fn covers(&self, blocks: usize) -> bool {
         self.present.len() >= blocks
     }
 
@@ -150,27 +150,24 @@ impl<T: Float, const P: usize> DiffuseBlock<T> for Cut<'_, T, P> {
 /// All pairs, their weights block by block in the order of the list: of each pair those ahead, then
 /// those behind. Twice the numbers, but in one stream; in [`Pairs`] they lie in many places.
 pub struct Streamed<'a, T> {
-    offsets: &'a [isize],
+    pairs: &'a Pairs<T>,
     weights: &'a [T],
 }
 
 impl<'a, T: Float> Streamed<'a, T> {
     /// `weights` of listed blocks, as of [`Pairs::of_block`].
     pub fn new(pairs: &'a Pairs<T>, weights: &'a [T]) -> Self {
-        Self {
-            offsets: &pairs.offsets,
-            weights,
-        }
+        Self { pairs, weights }
     }
 }
 
 impl<T: Float> DiffuseBlock<T> for Streamed<'_, T> {
     fn reach(&self) -> usize {
-        furthest(self.offsets)
+        furthest(&self.pairs.offsets)
     }
 
-    fn covers(&self, blocks: usize, _: usize) -> bool {
-        self.weights.len() >= blocks * self.offsets.len() * 2 * LANES
+    fn covers(&self, blocks: usize) -> bool {
+        self.weights.len() >= blocks * self.pairs.per_block()
     }
 
     #[inline(always)]
@@ -183,8 +180,9 @@ impl<T: Float> DiffuseBlock<T> for Streamed<'_, T> {
     ) -> [T; W] {
         let zero = T::from_f64(0.0);
         let mut sum = [zero; W];
-        let mut weights = number * self.offsets.len() * 2 * LANES + first;
-        for offsets in self.offsets.chunks(at_once(self.offsets.len())) {
+        let offsets = &self.pairs.offsets;
+        let mut weights = number * self.pairs.per_block() + first;
+        for offsets in offsets.chunks(at_once(offsets.len())) {
             let mut some = [zero; W];
             for &offset in offsets {
                 // SAFETY: as the caller says.
