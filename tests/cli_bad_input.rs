@@ -184,6 +184,24 @@ fn damaged_mesh_files() {
     }
 }
 
+/// Bug: reported as damage, with the advice to make the file again.
+#[test]
+fn a_file_that_another_program_writes_is_not_called_damaged() {
+    let folder = slab();
+    let path = folder.path();
+    write(&two_tetrahedra(), &path.join("mesh.h5")).unwrap();
+    let mesh = fs::File::open(path.join("mesh.h5")).unwrap();
+    let arguments = on_mesh("mesh.file=\"mesh.h5\"", &SPEED);
+    let locks = [("HDF5_USE_FILE_LOCKING", "TRUE")];
+    mesh.lock().unwrap();
+    for ranks in ranks() {
+        run_with(path, ranks, &locks, &arguments)
+            .fails(74, &["mesh.h5", "another program has it open to write"]);
+    }
+    mesh.unlock().unwrap();
+    run_with(path, 1, &locks, &arguments).succeeds();
+}
+
 #[test]
 fn meshes_that_contradict_themselves() {
     let folder = tempfile::tempdir().unwrap();

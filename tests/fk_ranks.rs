@@ -77,7 +77,9 @@ fn exchanged(integrator: Integrator, steps_per_exchange: usize) {
         level: SimdLevel::detect(),
     };
     let depth = Make::new(StencilKind::Flux, pace).depth(&division);
-    let counted = traffic(&division, RANKS, depth);
+    let counted = traffic(&division, RANKS, depth, |low, size| {
+        mask.count_in(low, size)
+    });
     let of_a_cell = 4 * pace.fields(2) as u64;
     for ((rank, counted), (counters, _)) in counted.iter().enumerate().zip(&ran) {
         assert!(counters.exchanges > 0 && counted.messages > 0);
@@ -98,6 +100,43 @@ fn counted_traffic_is_that_of_a_run() {
     exchanged(Integrator::Euler, 3);
     exchanged(Integrator::Euler, 1);
     exchanged(Integrator::Heun, 1);
+}
+
+/// Few threads have large tiles, as long as these can be dealt out evenly: ghosts cost.
+#[test]
+fn few_threads_have_large_even_tiles() {
+    let tiles = |active: &dyn Fn([usize; 3]) -> bool, workers: usize| -> Vec<u64> {
+        let n = 64;
+        let cells: Vec<bool> = (0..n * n * n)
+            .map(|c| active([c / (n * n), c / n % n, c % n]))
+            .collect();
+        let division = Division::fitting(
+            [n; 3],
+            [false; 3],
+            true,
+            |tile| isochrone::monodomain::division::counts([n; 3], Some(&cells), tile),
+            [workers, 1],
+            1,
+        );
+        division.unwrap().tiles.iter().map(|t| t.active).collect()
+    };
+    let ball = |[z, y, x]: [usize; 3]| {
+        let d = |i: usize| (2.0 * i as f64 - 63.0).powi(2);
+        d(z) + d(y) + d(x) < 60.0_f64.powi(2)
+    };
+    assert_eq!(tiles(&ball, 1).len(), 1);
+    // 64³ cells fit into the first tiles that cut them at all.
+    let halves = tiles(&ball, 2);
+    assert!(halves.len() > 1 && halves.len() <= 8, "{halves:?}");
+    assert_eq!(halves.iter().max(), halves.iter().min());
+    // All tissue in one corner: small tiles, or one thread would wait.
+    let corner = |[z, y, x]: [usize; 3]| z < 40 && y < 24 && x < 30;
+    let shares = tiles(&corner, 2);
+    let total: u64 = shares.iter().sum();
+    assert!(
+        2 * shares.iter().max().unwrap() <= total + total / 10,
+        "{shares:?}"
+    );
 }
 
 /// Tiles of a masked grid are small enough for the ranks that there are.

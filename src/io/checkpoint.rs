@@ -17,6 +17,7 @@ use super::hdf5::ResultFile;
 use super::numbered;
 use super::segments::Segments;
 use crate::error::{Error, Result};
+use crate::mesh::formats::open_file;
 use crate::sha256;
 
 /// The checkpoint of step 1500 is `fk_checkpoint-1500.h5`.
@@ -198,13 +199,12 @@ fn open(path: &Path, now: &Fingerprint) -> Result<Checkpoint, Refused> {
             what,
         })
     };
-    // A disk that cannot be read is no damage of the file.
-    std::fs::File::open(path).map_err(|e| Refused::Because(Error::io(path, "read", &e)))?;
-    let file = File::open(path).map_err(|_| {
-        damaged(
-            "file",
-            "not a readable HDF5 file: truncated or damaged".into(),
-        )
+    let file = open_file(path, "").map_err(|e| match e {
+        Error::BadFile { problem, .. } => {
+            damaged("file", format!("truncated or damaged: {problem}"))
+        }
+        // A disk that cannot be read is no damage of the file.
+        e => Refused::Because(e),
     })?;
     let bytes = |name: &str| read::<u8>(&file, path, name, None).map_err(|e| damaged(name, e));
     let text = bytes("/header")?;

@@ -8,7 +8,7 @@ use std::path::Path;
 use hdf5::{File, Group, H5Type};
 
 use crate::error::{Error, Result};
-use crate::mesh::formats::Hdf5Source as Source;
+use crate::mesh::formats::{Hdf5Source as Source, open_file};
 
 /// How many datasets an error message lists.
 const MOST_LISTED: usize = 20;
@@ -102,15 +102,10 @@ fn with_source<T>(
     dataset: &str,
     read: impl FnOnce(&Source) -> Result<T>,
 ) -> Result<T> {
-    std::fs::File::open(path).map_err(|e| Error::io(path, "read", &e))?;
-    let file = File::open(path).map_err(|_| {
-        Error::bad_file(
-            path,
-            "file",
-            "not a readable HDF5 file",
-            "give an HDF5 file; if it is one, it may be truncated: make or copy it again",
-        )
-    })?;
+    let file = open_file(
+        path,
+        "give an HDF5 file; if it is one, it may be truncated: make or copy it again",
+    )?;
     let (group, name) = dataset
         .trim_end_matches('/')
         .rsplit_once('/')

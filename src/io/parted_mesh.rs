@@ -19,7 +19,7 @@ use hdf5::{File, Group, H5Type};
 
 use crate::error::{Error, Result};
 use crate::mesh::TetMesh;
-use crate::mesh::formats::{write_error, write_with};
+use crate::mesh::formats::{open_file, write_error, write_with};
 use crate::partition::local_mesh::{LocalMesh, Part, WholeMesh, parts_of};
 use crate::tensor::Metric;
 
@@ -145,9 +145,7 @@ pub struct PartedMesh {
 impl PartedMesh {
     /// `None`: the file holds no parts.
     pub fn open(path: &Path) -> Result<Option<Self>> {
-        let damaged = |e: hdf5::Error| bad(path, "/partition", e);
-        std::fs::File::open(path).map_err(|e| Error::io(path, "read", &e))?;
-        let file = File::open(path).map_err(damaged)?;
+        let file = open_file(path, "it may be truncated; make or copy it again")?;
         if !file.link_exists("partition") {
             return Ok(None);
         }

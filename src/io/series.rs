@@ -12,7 +12,7 @@ use super::hdf5::ResultFile;
 use super::hdf5_chunks::{Failed, copy_rows, verify_rows};
 use super::xdmf::NumberType;
 use crate::error::{Error, Result};
-use crate::mesh::formats::write_error;
+use crate::mesh::formats::{open_file, write_error};
 
 /// Largest chunk of a row, bytes: what a reader of a part must decompress.
 const LARGEST_CHUNK: usize = 4 << 20;
@@ -272,11 +272,7 @@ impl Growing {
 /// # Errors
 /// [`Error::MissingInput`], [`Error::BadFile`].
 pub fn open(path: &Path) -> Result<File> {
-    std::fs::File::open(path).map_err(|e| Error::io(path, "read", &e))?;
-    File::open(path).map_err(|_| {
-        let problem = "not a readable HDF5 file";
-        Error::bad_file(path, "file", problem, "start again with --overwrite")
-    })
+    open_file(path, "start again with --overwrite")
 }
 
 fn create(file: &ResultFile, series: &Series) -> hdf5::Result<Dataset> {

@@ -25,7 +25,7 @@ use quick_xml::escape::escape;
 use super::xdmf::{self, NumberType};
 use crate::atomic_file::Partial;
 use crate::error::{Error, Result};
-use crate::mesh::formats::{Hdf5Source, create_file, write_error};
+use crate::mesh::formats::{Hdf5Source, create_file, open_file, write_error};
 use crate::monodomain::grid::Grid;
 use crate::monodomain::voxels::Voxels;
 use crate::tensor::Vec3;
@@ -163,11 +163,7 @@ fn layer_of(z: usize, shape: &[usize]) -> Hyperslab {
 /// `/grid` or `/voxels/active`, arrays of another shape than the grid's, numbers that cannot be, or
 /// no tissue.
 pub fn read_voxels(path: &Path) -> Result<Voxels> {
-    std::fs::File::open(path).map_err(|e| Error::io(path, "read", &e))?;
-    let file = File::open(path).map_err(|_| {
-        let remedy = "make it with `isochrone mesh voxelize`";
-        Error::bad_file(path, "file", "not a readable HDF5 file", remedy)
-    })?;
+    let file = open_file(path, "make it with `isochrone mesh voxelize`")?;
     let grid = read_grid(&file, path)?;
     let Ok(group) = file.group("voxels") else {
         return Err(bad(path, "/voxels", "is missing"));

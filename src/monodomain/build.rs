@@ -11,6 +11,7 @@ use super::stencil::Stencil;
 use super::stencil::cardiax::{self, Cardiax};
 use super::stencil::pairs::Pairs;
 use super::stencil::uniform::Uniform;
+use super::stretches::ActiveRuns;
 use super::tile::{Applied, Tile};
 use super::window::{self, Window};
 use crate::comm::{Communicator, broadcast_slice};
@@ -38,6 +39,9 @@ pub struct Make {
     /// Levels of u between exchanges: steps, or twice as many for Heun.
     pub levels: usize,
     pub heun: bool,
+    /// Inactive cells are exchanged too: the stencil reads them, or a GPU copies boxes. The same on
+    /// all ranks.
+    pub whole_boxes: bool,
 }
 
 impl Make {
@@ -51,6 +55,7 @@ impl Make {
                 pace.steps_per_exchange
             },
             heun: pace.heun,
+            whole_boxes: stencil == StencilKind::Cardiax,
         }
     }
 
@@ -150,6 +155,8 @@ pub fn tiles<T: Float, const G: usize>(
                 &stencil,
             ))),
         };
+        let exchanged = (!plain && !make.whole_boxes)
+            .then(|| ActiveRuns::new(&layout, |cell| window.region(cell).is_some()));
         let whole = |value: f64| Aligned::new(layout.len, T::from_f64(value));
         let applied = stimuli.iter().enumerate().filter_map(|(i, stimulus)| {
             let runs = runs(division, number, &layout, window, &stimulus.cells);
@@ -177,6 +184,7 @@ pub fn tiles<T: Float, const G: usize>(
             edges,
             stencil,
             spans,
+            exchanged,
             u: [whole(rest.0), whole(rest.0)],
             now: 0,
             gates: rest.1.map(whole),

@@ -60,26 +60,22 @@ const MASKED: [[usize; 3]; 10] = [
 /// Masked tissue in 2D.
 const MASKED_LAYERS: usize = 64;
 /// Tiles of the box around a masked tissue per thread, of which many are outside the tissue or on
-/// its edge: a few threads take work from one another, many ranks need more to be balanced.
-const MASKED_PER_WORKER: [usize; 2] = [4, 24];
+/// its edge.
+const MASKED_PER_WORKER: usize = 24;
+/// So few threads take the largest tiles whose active cells can be dealt out this evenly.
 const FEW_WORKERS: usize = 8;
+const EVEN: f64 = 1.05;
 
 impl Division {
     /// Cells of a tile for `workers` threads in all. Full rows where they fit: columns are
     /// computed in whole blocks, so ghosts beside them are dear; layers are cheap to cut.
     pub fn size_for(shape: [usize; 3], masked: bool, workers: usize) -> [usize; 3] {
-        let share = |n: usize, parts: usize| n.div_ceil(parts.max(1));
-        let equal = |n: usize, most: usize| share(n, n.div_ceil(most.max(1)));
         let [layers, rows, columns] = shape;
         if masked && rows > 1 {
             let parts = |most: &[usize; 3]| -> usize {
                 (0..3).map(|a| shape[a].div_ceil(most[a])).product()
             };
-            let each = match workers {
-                1 => 1,
-                _ => MASKED_PER_WORKER[usize::from(workers > FEW_WORKERS)],
-            };
-            let enough = |most: &&[usize; 3]| parts(most) >= each * workers;
+            let enough = |most: &&[usize; 3]| parts(most) >= MASKED_PER_WORKER * workers;
             let most = MASKED.iter().find(enough).unwrap_or(&MASKED[9]);
             return std::array::from_fn(|a| equal(shape[a], most[a]));
         }
@@ -123,7 +119,13 @@ impl Division {
         [workers, ranks]: [usize; 2],
         least: usize,
     ) -> Result<Self> {
-        let mut tile = Self::size_for(shape, masked, workers);
+        let few = masked && shape[1] > 1 && workers <= FEW_WORKERS;
+        let even = MASKED
+            .iter()
+            .filter(|_| few)
+            .map(|most| std::array::from_fn(|a| equal(shape[a], most[a])))
+            .find(|tile| unevenness(counts(*tile), workers) <= EVEN);
+        let mut tile = even.unwrap_or_else(|| Self::size_for(shape, masked, workers));
         let tiles = |counts: &[u64]| counts.iter().filter(|n| **n > 0).count();
         let mut active = counts(tile);
         while (1..ranks).contains(&tiles(&active)) {
@@ -283,6 +285,30 @@ impl Division {
     }
 }
 
+/// `n` in `parts`: the largest part.
+fn share(n: usize, parts: usize) -> usize {
+    n.div_ceil(parts.max(1))
+}
+
+/// The size of equal parts of `n` of no more than `most`.
+fn equal(n: usize, most: usize) -> usize {
+    share(n, n.div_ceil(most.max(1)))
+}
+
+/// The most that one of `workers` has to do over the mean, each tile given to the one who has least
+/// so far, the largest first.
+fn unevenness(mut counts: Vec<u64>, workers: usize) -> f64 {
+    counts.sort_unstable_by(|a, b| b.cmp(a));
+    let mut work = vec![0; workers.max(1)];
+    for cells in &counts {
+        if let Some(least) = work.iter_mut().min() {
+            *least += cells;
+        }
+    }
+    let most = work.iter().max().copied().unwrap_or(0);
+    most as f64 * work.len() as f64 / counts.iter().sum::<u64>().max(1) as f64
+}
+
 /// Low corner and size of the tiles of a grid, in order of layers, rows, columns.
 fn boxes(shape: [usize; 3], tile: [usize; 3]) -> impl Iterator<Item = ([usize; 3], [usize; 3])> {
     let blocks: [usize; 3] = std::array::from_fn(|a| shape[a].div_ceil(tile[a]));
@@ -301,11 +327,16 @@ fn boxes(shape: [usize; 3], tile: [usize; 3]) -> impl Iterator<Item = ([usize; 3
 /// take part, in the order of the grid.
 pub fn counts(shape: [usize; 3], active: Option<&[bool]>, tile: [usize; 3]) -> Vec<u64> {
     boxes(shape, tile)
-        .map(|(low, size)| match active {
-            None => size.iter().product::<usize>() as u64,
-            Some(active) => count_active(active, shape, low, size) as u64,
-        })
+        .map(|(low, size)| count(shape, active, low, size))
         .collect()
+}
+
+/// Active cells of a box.
+pub fn count(shape: [usize; 3], active: Option<&[bool]>, low: [usize; 3], size: [usize; 3]) -> u64 {
+    match active {
+        None => size.iter().product::<usize>() as u64,
+        Some(active) => count_active(active, shape, low, size) as u64,
+    }
 }
 
 fn count_active(active: &[bool], shape: [usize; 3], low: [usize; 3], size: [usize; 3]) -> usize {

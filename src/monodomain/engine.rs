@@ -11,6 +11,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError, RwLock};
 use super::division::{Division, TileIndex};
 use super::ghosts::{Copy, copies_to};
 use super::simd::advance_at;
+use super::stretches::Stretch;
 use super::sweep::Block;
 use super::tile::Tile;
 use crate::comm::{Communicator, from_bytes};
@@ -84,13 +85,24 @@ pub struct Engine<T, K, const G: usize> {
 /// Where a tile's ghosts come from, and what others want of it.
 #[derive(Debug, Default)]
 pub(super) struct Links {
-    /// Ghosts from tiles of this rank: tile, position in its outbox.
-    pub(super) near: Vec<(usize, usize, Copy)>,
-    /// Ghosts from other ranks: message, position in it.
-    pub(super) far: Vec<(usize, usize, Copy)>,
-    /// Boxes in the outbox, one after the other.
-    pub(super) wanted: Vec<Copy>,
+    /// Ghosts from tiles of this rank.
+    pub(super) near: Vec<Piece>,
+    /// Ghosts from other ranks.
+    pub(super) far: Vec<Piece>,
+    /// What the outbox holds, one after the other.
+    pub(super) wanted: Vec<(Copy, Vec<Stretch>)>,
     outbox: usize,
+}
+
+/// Ghosts that come from one place.
+#[derive(Debug)]
+pub(super) struct Piece {
+    /// Tile or message, and position in its outbox or in it.
+    pub(super) from: usize,
+    pub(super) start: usize,
+    pub(super) copy: Copy,
+    /// Where they go.
+    to: Vec<Stretch>,
 }
 
 /// A part of a tile's outbox, as it goes into a message.
@@ -120,7 +132,7 @@ impl<T: Float, K: Kinetics<T, G>, const G: usize> Engine<T, K, G> {
             links,
             incoming,
             outgoing,
-        } = Plan::new(&division, rank, depth, fields);
+        } = Plan::new(&division, rank, depth, fields, &tiles);
         let boxes = || {
             let zero = T::from_f64(0.0);
             links
@@ -263,19 +275,18 @@ impl<T: Float, K: Kinetics<T, G>, const G: usize> Engine<T, K, G> {
             .write()
             .unwrap_or_else(PoisonError::into_inner);
         let mut end = 0;
-        for copy in &links.wanted {
+        for (_, stretches) in &links.wanted {
             for field in 0..self.fields() {
                 let values = if field == 0 {
                     &tile.u[tile.now]
                 } else {
                     &tile.gates[field - 1]
                 };
-                for_rows(copy.size, copy.source, |at| {
-                    let start = tile.layout.index(at);
-                    let columns = copy.size[2];
-                    outbox[end..end + columns].copy_from_slice(&values[start..start + columns]);
-                    end += columns;
-                });
+                for cells in stretches {
+                    let begun = end;
+                    end += cells.len();
+                    outbox[begun..end].copy_from_slice(&values[cells.clone()]);
+                }
             }
         }
     }
@@ -283,32 +294,31 @@ impl<T: Float, K: Kinetics<T, G>, const G: usize> Engine<T, K, G> {
     /// Fills the ghosts of a tile.
     fn unpack(&self, number: usize, tile: &mut Tile<T, G>, parity: usize) {
         let links = &self.links[number];
-        for (from, start, copy) in &links.near {
-            let outbox = read(&self.outboxes[parity][*from]);
-            self.fill(tile, copy, &outbox[*start..]);
+        for piece in &links.near {
+            let outbox = read(&self.outboxes[parity][piece.from]);
+            self.fill(tile, piece, &outbox);
         }
         if !links.far.is_empty() {
             let inbox = read(&self.inbox);
-            for (message, start, copy) in &links.far {
-                self.fill(tile, copy, &inbox[*message][*start..]);
+            for piece in &links.far {
+                self.fill(tile, piece, &inbox[piece.from]);
             }
         }
         tile.mirror_columns();
     }
 
-    fn fill(&self, tile: &mut Tile<T, G>, copy: &Copy, from: &[T]) {
-        let mut end = 0;
+    fn fill(&self, tile: &mut Tile<T, G>, piece: &Piece, from: &[T]) {
+        let mut end = piece.start;
         for field in 0..self.fields() {
             let values = match field {
                 0 => &mut tile.u[tile.now],
                 _ => &mut tile.gates[field - 1],
             };
-            for_rows(copy.size, copy.target, |at| {
-                let start = tile.layout.index(at);
-                let columns = copy.size[2];
-                values[start..start + columns].copy_from_slice(&from[end..end + columns]);
-                end += columns;
-            });
+            for cells in &piece.to {
+                let begun = end;
+                end += cells.len();
+                values[cells.clone()].copy_from_slice(&from[begun..end]);
+            }
         }
     }
 
@@ -330,7 +340,14 @@ struct Plan {
 }
 
 impl Plan {
-    fn new(division: &Division, rank: usize, depth: [usize; 3], fields: usize) -> Self {
+    /// `tiles`: those of this rank.
+    fn new<T: Float, const G: usize>(
+        division: &Division,
+        rank: usize,
+        depth: [usize; 3],
+        fields: usize,
+        tiles: &[Tile<T, G>],
+    ) -> Self {
         let index = TileIndex::new(division);
         let own = division.of_rank(rank);
         let mut place = vec![usize::MAX; division.tiles.len()];
@@ -345,32 +362,52 @@ impl Plan {
         // Both sides of a message list its copies in this order: by tile that wants, then as
         // `copies_to` has them.
         for to in 0..division.tiles.len() {
-            let near_own = owner(to) == rank || touches_own(division, &index, to, depth, rank);
-            if !near_own {
-                continue;
-            }
             for copy in copies_to(division, &index, to, depth) {
-                let len = copy.cells() * fields;
                 let (sender, receiver) = (owner(copy.from), owner(to));
+                let length =
+                    |cells: &[Stretch]| fields * cells.iter().map(Stretch::len).sum::<usize>();
+                let there = |copy: &Copy| tiles[place[to]].stretches(copy.target, copy.size);
                 if sender == rank {
                     let tile = place[copy.from];
-                    let start = links[tile].outbox;
+                    let cells = tiles[tile].stretches(copy.source, copy.size);
+                    let (start, len) = (links[tile].outbox, length(&cells));
+                    if len == 0 {
+                        continue;
+                    }
                     links[tile].outbox += len;
-                    links[tile].wanted.push(copy.clone());
+                    links[tile].wanted.push((copy.clone(), cells));
                     if receiver == rank {
-                        links[place[to]].near.push((tile, start, copy));
+                        let to = place[to];
+                        let piece = Piece {
+                            from: tile,
+                            start,
+                            to: there(&copy),
+                            copy,
+                        };
+                        links[to].near.push(piece);
                     } else {
                         let parcel = Parcel { tile, start, len };
                         outgoing.entry(receiver).or_default().push(parcel);
                     }
                 } else if receiver == rank {
+                    let cells = there(&copy);
+                    let len = length(&cells);
+                    if len == 0 {
+                        continue;
+                    }
                     let message = incoming.iter().position(|r| *r == sender);
                     let message = message.unwrap_or_else(|| {
                         incoming.push(sender);
                         lengths.push(0);
                         incoming.len() - 1
                     });
-                    links[place[to]].far.push((message, lengths[message], copy));
+                    let piece = Piece {
+                        from: message,
+                        start: lengths[message],
+                        copy,
+                        to: cells,
+                    };
+                    links[place[to]].far.push(piece);
                     lengths[message] += len;
                 }
             }
@@ -381,19 +418,6 @@ impl Plan {
             outgoing: outgoing.into_iter().collect(),
         }
     }
-}
-
-/// Whether a tile of another rank may want cells of this rank.
-fn touches_own(
-    division: &Division,
-    index: &TileIndex,
-    to: usize,
-    depth: [usize; 3],
-    rank: usize,
-) -> bool {
-    copies_to(division, index, to, depth)
-        .iter()
-        .any(|copy| division.tiles[copy.from].owner as usize == rank)
 }
 
 /// First tile of each thread, and the end: equal numbers of active cells.
@@ -414,14 +438,6 @@ fn shares(division: &Division, own: &[usize], threads: usize) -> Vec<usize> {
         shares.push(own.len());
     }
     shares
-}
-
-fn for_rows(size: [usize; 3], low: [isize; 3], mut row: impl FnMut([isize; 3])) {
-    for l in 0..size[0] as isize {
-        for r in 0..size[1] as isize {
-            row([low[0] + l, low[1] + r, low[2]]);
-        }
-    }
 }
 
 /// A panic of another thread ends the team by itself; the data behind the lock are whole.

@@ -92,8 +92,14 @@ pub struct RankTraffic {
     pub cells_sent: u64,
 }
 
-/// Traffic of every rank, for ghosts `depth` deep.
-pub fn traffic(division: &Division, ranks: usize, depth: [usize; 3]) -> Vec<RankTraffic> {
+/// Traffic of every rank, for ghosts `depth` deep. `exchanged` counts the cells that are sent of a
+/// box, given by its low corner and size.
+pub fn traffic(
+    division: &Division,
+    ranks: usize,
+    depth: [usize; 3],
+    exchanged: impl Fn([usize; 3], [usize; 3]) -> u64,
+) -> Vec<RankTraffic> {
     let index = TileIndex::new(division);
     let mut traffic = vec![RankTraffic::default(); ranks];
     let mut pairs = std::collections::BTreeSet::new();
@@ -101,8 +107,14 @@ pub fn traffic(division: &Division, ranks: usize, depth: [usize; 3]) -> Vec<Rank
         traffic[tile.owner as usize].active_cells += tile.active;
         for copy in copies_to(division, &index, to, depth) {
             let sender = division.tiles[copy.from].owner;
-            if sender != tile.owner {
-                traffic[sender as usize].cells_sent += copy.cells() as u64;
+            if sender == tile.owner {
+                continue;
+            }
+            let from = division.tiles[copy.from].low;
+            let low = std::array::from_fn(|a| from[a] + copy.source[a] as usize);
+            let cells = exchanged(low, copy.size);
+            if cells > 0 {
+                traffic[sender as usize].cells_sent += cells;
                 pairs.insert((sender, tile.owner));
             }
         }

@@ -22,6 +22,7 @@ pub mod single_cell;
 pub mod spans;
 pub mod stencil;
 pub mod stimulus;
+pub mod stretches;
 pub mod sweep;
 pub mod tile;
 pub mod tip;

@@ -265,7 +265,10 @@ impl<T: Float> Visitor for Build<'_, T> {
             steps_per_exchange: steps,
             level: setup.level,
         };
-        let make = Make::new(setup.stencil, pace);
+        let mut make = Make::new(setup.stencil, pace);
+        let mut devices = [f64::from(u8::from(setup.device.is_some()))];
+        comm.max_f64(&mut devices);
+        make.whole_boxes |= devices[0] > 0.0;
         let rate = models.iter().map(M::reaction_rate).fold(0.0, f64::max);
         let tiles: Vec<Tile<T, G>> = build::tiles(
             comm,

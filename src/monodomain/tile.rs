@@ -5,6 +5,7 @@ use super::layout::{Aligned, Layout};
 use super::options::StimulusKind;
 use super::spans::Spans;
 use super::stencil::Stencil;
+use super::stretches::{ActiveRuns, Stretch, stretches};
 use crate::real::Float;
 
 /// A stimulus on the cells of one tile.
@@ -41,6 +42,8 @@ pub struct Tile<T, const G: usize> {
     pub edges: Edges,
     pub stencil: Stencil<T>,
     pub spans: Spans<T>,
+    /// Cells that are exchanged; `None`: all.
+    pub exchanged: Option<ActiveRuns>,
     /// u now in `u[now]`, the step before in the other.
     pub u: [Aligned<T>; 2],
     pub now: usize,
@@ -55,6 +58,11 @@ pub struct Tile<T, const G: usize> {
 }
 
 impl<T: Float, const G: usize> Tile<T, G> {
+    /// The cells of a box that are exchanged.
+    pub fn stretches(&self, low: [isize; 3], size: [usize; 3]) -> Vec<Stretch> {
+        stretches(&self.layout, self.exchanged.as_ref(), low, size)
+    }
+
     /// Sets the images beyond the edges along columns, of all rows.
     pub fn mirror_columns(&mut self) {
         if self.edges[2] == [None; 2] || !matches!(self.stencil, Stencil::Uniform(_)) {

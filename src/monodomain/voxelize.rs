@@ -214,6 +214,17 @@ impl ActiveMask {
             .sum()
     }
 
+    /// Cells in the tissue of the box from `low` (z, y, x) on.
+    pub fn count_in(&self, low: [usize; 3], size: [usize; 3]) -> u64 {
+        let rows = (low[0]..low[0] + size[0])
+            .flat_map(|z| (low[1]..low[1] + size[1]).map(move |y| z * self.grid.shape[1] + y));
+        rows.map(|row| {
+            let row = &self.words[row * self.words_per_row..];
+            count_bits(row, low[2], low[2] + size[2])
+        })
+        .sum()
+    }
+
     /// Cells in the tissue of each tile of `tile` cells (z, y, x; the last of an axis may be
     /// smaller), with the number of tiles along z, y, x; tiles in the order of cells.
     pub fn tile_counts(&self, tile: [usize; 3]) -> ([usize; 3], Vec<u64>) {

@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use isochrone::monodomain::division::{Division, TileIndex};
+use isochrone::monodomain::division::{Division, TileIndex, count};
 use isochrone::monodomain::ghosts::{copies_to, traffic};
 use isochrone::monodomain::layout::layered;
 use rand::{Rng, SeedableRng};
@@ -99,7 +99,8 @@ fn owners_have_equal_numbers_of_active_cells() {
     for ranks in [2, 4, 16] {
         let tile = [8, 8, 16];
         let division = Division::new(shape, [false; 3], Some(&active), tile, ranks).unwrap();
-        let loads = traffic(&division, ranks, [1; 3]);
+        let exchanged = |low, size| count(shape, Some(&active), low, size);
+        let loads = traffic(&division, ranks, [1; 3], exchanged);
         let total: u64 = loads.iter().map(|l| l.active_cells).sum();
         assert_eq!(total, active.iter().filter(|a| **a).count() as u64);
         let most = loads.iter().map(|l| l.active_cells).max().unwrap();
@@ -117,7 +118,8 @@ fn counted_traffic_is_what_is_sent() {
     for (steps_per_exchange, fields) in [(1, 1), (3, 3)] {
         let mut case = Case::new(grid(shape, 0.2, [false, true, false]), isotropic(0.1), 0.03);
         let active = (0..2000).map(|c| c % 50 < 20 || c / 50 > 25);
-        case.tissue.active = Some(active.collect());
+        let active: Vec<bool> = active.collect();
+        case.tissue.active = Some(active.clone());
         let way = Way {
             ranks: 4,
             tile: Some([1, 10, 10]),
@@ -133,7 +135,11 @@ fn counted_traffic_is_what_is_sent() {
             (division, simulation.counters(), built)
         });
         let depth = layered(&case.grid, [0, steps_per_exchange, steps_per_exchange]);
-        let expected = traffic(&results[0].0, 4, depth);
+        let exchanged = |low, size| {
+            let layers = layered(&case.grid, shape);
+            count(layers, Some(&active), low, size)
+        };
+        let expected = traffic(&results[0].0, 4, depth, exchanged);
         for (rank, (_, counters, built)) in results.iter().enumerate() {
             assert_eq!(counters.exchanges - built.exchanges, 5);
             assert_eq!(counters.messages, 5 * expected[rank].messages);

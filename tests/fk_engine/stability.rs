@@ -123,6 +123,7 @@ fn unchecked(name: &str, heterogeneous: bool, share: f64) -> f64 {
     let shape = layered(&case.grid, case.grid.shape);
     let division = Division::new(shape, [false; 3], None, shape, 1).unwrap();
     let make = Make {
+        whole_boxes: false,
         stencil: StencilKind::Flux,
         dt,
         levels: 1,

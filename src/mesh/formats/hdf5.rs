@@ -36,15 +36,10 @@ impl MeshFormat for Hdf5 {
     }
 
     fn read(&self, path: &Path) -> Result<FileMesh> {
-        std::fs::File::open(path).map_err(|e| Error::io(path, "read", &e))?;
-        let file = File::open(path).map_err(|e| {
-            Error::bad_file(
-                path,
-                "file",
-                format!("not a readable HDF5 file ({})", reason(&e)),
-                "the file may be truncated or of another format; make or copy it again",
-            )
-        })?;
+        let file = open_file(
+            path,
+            "it may be truncated or of another format; make or copy it again",
+        )?;
         read_group(&file, path)
     }
 
@@ -69,6 +64,33 @@ pub fn write_with(
         write_fields(mesh, &file, path)?;
         more(&file)?;
         file.close().map_err(|e| write_error(path, &e))
+    })
+}
+
+/// Opens a file to be read.
+///
+/// # Errors
+/// [`Error::MissingInput`]; [`Error::Io`] where it cannot be read, or where another program has it
+/// open to write; [`Error::BadFile`] with `remedy` where it is not HDF5 or damaged.
+pub fn open_file(path: &Path, remedy: &str) -> Result<File> {
+    std::fs::File::open(path).map_err(|e| Error::io(path, "read", &e))?;
+    File::open(path).map_err(|e| {
+        let said = reason(&e);
+        if said.contains("unable to lock file") {
+            return Error::Io {
+                path: path.to_owned(),
+                action: "read".into(),
+                cause: "another program has it open to write; wait for that, close it there, or, \
+                        where the file system cannot lock, set HDF5_USE_FILE_LOCKING=FALSE"
+                    .into(),
+            };
+        }
+        Error::bad_file(
+            path,
+            "file",
+            format!("not a readable HDF5 file ({said})"),
+            remedy,
+        )
     })
 }
 

@@ -26,9 +26,10 @@ impl<T: Float, K: Kinetics<T, G>, const G: usize> DeviceEngine<T, K, G> {
     /// Ghosts from tiles of this rank.
     pub(super) fn copy_near(&self, state: &State<T, G>) -> Result<()> {
         for (to, links) in self.host.links.iter().enumerate() {
-            for (from, _, copy) in &links.near {
+            for piece in &links.near {
+                let copy = &piece.copy;
                 for field in 0..self.host.fields() {
-                    let (from, to) = (&state.tiles[*from], &state.tiles[to]);
+                    let (from, to) = (&state.tiles[piece.from], &state.tiles[to]);
                     let cells = Copy {
                         from: strided(&from.layout, copy.source),
                         to: strided(&to.layout, copy.target),
@@ -110,7 +111,7 @@ pub(super) fn outgoing<T: Float, K: Kinetics<T, G>, const G: usize>(
         let (mut parts, mut end) = (Vec::new(), 0);
         for parcel in parcels {
             let mut start = 0;
-            for copy in &host.links[parcel.tile].wanted {
+            for (copy, _) in &host.links[parcel.tile].wanted {
                 let len = copy.cells() * host.fields();
                 if (parcel.start..parcel.start + parcel.len).contains(&start) {
                     let layout = &tiles[parcel.tile].layout;
@@ -144,10 +145,11 @@ pub(super) fn incoming<T: Float, K: Kinetics<T, G>, const G: usize>(
 ) -> Result<Vec<Message<T>>> {
     let mut all: Vec<(Vec<Part>, usize)> = host.incoming.iter().map(|_| (Vec::new(), 0)).collect();
     for (tile, links) in host.links.iter().enumerate() {
-        for (message, start, copy) in &links.far {
-            let (parts, end) = &mut all[*message];
+        for piece in &links.far {
+            let copy = &piece.copy;
+            let (parts, end) = &mut all[piece.from];
             for field in 0..host.fields() {
-                let start = start + field * copy.cells();
+                let start = piece.start + field * copy.cells();
                 let cells = Copy {
                     from: in_message(start, copy),
                     to: strided(&tiles[tile].layout, copy.target),

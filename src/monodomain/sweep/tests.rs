@@ -54,6 +54,7 @@ fn tile<T: Float, const G: usize>(layout: Layout, stencil: Stencil<T>) -> Tile<T
         edges: [[Some(0); 2]; 3],
         stencil,
         spans: Spans::Whole,
+        exchanged: None,
         u: [whole(0.0), whole(0.0)],
         now: 0,
         gates: std::array::from_fn(|_| whole(1.0)),

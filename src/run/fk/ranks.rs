@@ -72,6 +72,19 @@ impl Cells {
         }
     }
 
+    /// Active cells of a box along layers, rows, columns.
+    fn active_in(&self, low: [usize; 3], size: [usize; 3]) -> u64 {
+        let grid = self.grid();
+        match self {
+            // Layers, rows, columns are z, y, x, or y, z, x: the way back is the same exchange.
+            Self::Mask(mask) => mask.count_in(layered(grid, low), layered(grid, size)),
+            Self::Prepared(prepared) => {
+                let active = prepared.tissue.active.as_deref();
+                division::count(layered(grid, grid.shape), active, low, size)
+            }
+        }
+    }
+
     fn masked(&self) -> bool {
         match self {
             Self::Mask(_) => true,
@@ -111,7 +124,11 @@ fn table(
             level: SimdLevel::detect(),
         };
         let make = Make::new(fk.stencil, pace);
-        let traffic = traffic(&division, *ranks, make.depth(&division));
+        let exchanged = |low, size: [usize; 3]| match make.whole_boxes {
+            true => size.iter().product::<usize>() as u64,
+            false => cells.active_in(low, size),
+        };
+        let traffic = traffic(&division, *ranks, make.depth(&division), exchanged);
         let per_cell = pace.fields(gates.len()) * number;
         if i == 0 {
             let shape: Vec<String> = cells
