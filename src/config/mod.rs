@@ -113,8 +113,17 @@ pub struct Case {
     /// Where each value came from.
     #[serde(skip)]
     pub origins: Origins,
+    #[serde(default)]
+    files: Vec<NamedFile>,
     #[serde(skip)]
     toml: String,
+}
+
+/// A file that a key names.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+struct NamedFile {
+    key: String,
+    path: PathBuf,
 }
 
 /// In place of an origin, for what is missing.
@@ -238,6 +247,7 @@ impl Merged {
         let mut case: Case = extract(&self.assignments)?;
         let origins = self.assignments.iter();
         case.origins = Origins(origins.map(|a| (a.key(), a.origin.to_string())).collect());
+        case.files = self.files();
         case.toml = self.to_toml();
         case.domains.validate(&case.origins)?;
         inversion::validate(&case.inversion, &case.domains, &case.origins)?;
@@ -247,28 +257,53 @@ impl Merged {
         Ok(case)
     }
 
-    /// Checks that the files named in the configuration exist.
-    pub fn check_files(&self) -> Result<()> {
-        for a in &self.assignments {
-            let key = match SCHEMA.find(&a.pattern) {
-                schema::Found::Node { key: Some(key), .. } => key,
-                _ => continue,
-            };
-            if let (Kind::Path, value::Value::Text(name)) = (&key.kind, &a.value)
-                && !Path::new(name).exists()
+    fn files(&self) -> Vec<NamedFile> {
+        let named = |a: &Assignment| match (SCHEMA.find(&a.pattern), &a.value) {
+            (schema::Found::Node { key: Some(key), .. }, value::Value::Text(name))
+                if matches!(key.kind, Kind::Path) =>
             {
-                return Err(Error::MissingInput {
+                Some(NamedFile {
+                    key: a.key(),
                     path: PathBuf::from(name),
-                    what: "file".into(),
-                    remedy: format!("it is named by {} ({})", a.key(), a.origin),
-                });
+                })
             }
-        }
-        Ok(())
+            _ => None,
+        };
+        self.assignments.iter().filter_map(named).collect()
     }
 }
 
 impl Case {
+    /// Checks that all files named exist. On the rank that loaded the case.
+    pub fn check_all_files(&self) -> Result<()> {
+        self.check_files(&SCHEMA.tables())
+    }
+
+    /// Checks that the files named in some sections exist. On the rank that loaded the case.
+    pub fn check_files(&self, sections: &[&str]) -> Result<()> {
+        let asked = |file: &&NamedFile| {
+            sections
+                .iter()
+                .any(|s| file.key.split('.').next() == Some(s))
+        };
+        match self
+            .files
+            .iter()
+            .filter(asked)
+            .find(|file| !file.path.exists())
+        {
+            None => Ok(()),
+            Some(NamedFile { key, path }) => Err(Error::MissingInput {
+                path: path.clone(),
+                what: "file".into(),
+                remedy: format!(
+                    "it is named by {key} ({}), and paths start at the folder of the file that names them",
+                    self.origins.of(key)
+                ),
+            }),
+        }
+    }
+
     /// The mesh, which a command on tetrahedra needs.
     pub fn mesh(&self) -> Result<&MeshInput> {
         self.mesh.as_ref().ok_or_else(|| {

@@ -330,7 +330,8 @@ impl Schema {
         }
         let score = |candidate: &str| {
             let (above, last) = candidate.rsplit_once('.').unwrap_or(("", candidate));
-            let near = if above == parent { 0.1 } else { 0.0 };
+            // Far away, only a name that is nearly the same is likelier than another key here.
+            let near = if above == parent { 0.1 } else { -0.05 };
             strsim::jaro_winkler(last, name) + near + 0.02 * strsim::jaro(candidate, path)
         };
         known

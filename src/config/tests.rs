@@ -756,12 +756,17 @@ fn show_prints_toml_with_origins() {
 fn named_files_are_checked() {
     let folder = Folder::new();
     let file = folder.file("case.toml", CASE);
-    let merged = merge(&inputs(&[file], &[])).unwrap();
-    let error = merged.check_files().unwrap_err();
+    let case = load(&inputs(&[file], &[])).unwrap();
+    let error = case.check_files(&["mesh"]).unwrap_err();
     assert_eq!(error.exit_code(), 66);
-    assert!(error.to_string().contains("heart.h5"));
+    let text = error.to_string();
+    assert!(
+        text.contains("heart.h5") && text.contains("mesh.file"),
+        "{text}"
+    );
+    assert!(case.check_files(&["domains", "fk"]).is_ok());
     folder.file("heart.h5", "");
-    assert!(merged.check_files().is_ok());
+    assert!(case.check_files(&["mesh"]).is_ok());
 }
 
 #[test]

@@ -76,7 +76,7 @@ fn outside(mesh: &TetMesh, points: &[Vec3], p: usize) -> Error {
         None => "the mesh has no vertex".to_owned(),
     };
     Error::bad_data(
-        format!("inversion.vertices: point {p}"),
+        format!("point {p}"),
         problem,
         "move it into the mesh, and check the unit (that of [mesh])",
     )
@@ -97,7 +97,7 @@ impl PointGrid {
     fn new(points: &[Vec3]) -> Result<Self> {
         if let Some(p) = points.iter().position(|x| !x.iter().all(|c| c.is_finite())) {
             return Err(Error::bad_data(
-                format!("inversion.vertices: point {p}"),
+                format!("point {p}"),
                 format!("coordinates {:?}", points[p]),
                 "coordinates must be finite",
             ));

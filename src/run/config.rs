@@ -28,7 +28,7 @@ fn text(command: &ConfigCommand) -> Result<String> {
                 case.mesh()?;
                 case.sources()?;
             }
-            merged.check_files()?;
+            case.check_all_files()?;
             if case.simulates() {
                 for warning in case.fk_warnings() {
                     tracing::warn!("{warning}");

@@ -45,7 +45,15 @@ impl<'c> Job<'c> {
         console: Console,
         needs: impl Fn(&Case) -> Result<()>,
     ) -> Result<Self> {
-        let case = load_on_root(comm, &args.case.inputs(), needs)?;
+        let sections: &[&str] = match command {
+            "fk" => &["fk"],
+            "eikonal" => &["mesh", "conduction", "domains", "source"],
+            _ => &["mesh", "conduction", "domains", "source", "inversion"],
+        };
+        let case = load_on_root(comm, &args.case.inputs(), |case| {
+            needs(case)?;
+            case.check_files(sections)
+        })?;
         agree(comm, case.run.simd.pin())?;
         let threads = start_threads(comm, case.run.threads)?;
         let device = choose(comm, case.run.device)?;

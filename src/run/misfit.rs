@@ -124,13 +124,16 @@ fn sampling(case: &Case, root: &mut Root, place: &Where) -> Result<Sampling> {
         }
         Where::Points { points } => {
             let points: Vec<_> = points.iter().map(|p| p.map(|c| c * root.unit_mm)).collect();
-            sample_points(&root.mesh, &points).map_err(|e| {
-                let problem = e.to_string();
-                case.origins.error(
-                    "inversion.vertices.points",
+            let key = "inversion.vertices.points";
+            sample_points(&root.mesh, &points).map_err(|e| match e {
+                Error::BadData {
+                    what,
                     problem,
-                    "move it into the mesh",
-                )
+                    remedy,
+                } => case
+                    .origins
+                    .error(key, format!("{what}: {problem}"), remedy),
+                e => e,
             })
         }
     }
