@@ -212,6 +212,7 @@ fn prepare_on(
     mesh.domains = Some(domains);
     let gamma = expand_gamma("domains.gamma", &case.domains.gamma, count, case)?;
     let sources = sources::resolve(case, &mesh, unit_mm)?;
+    inputs.extend(sources::files(case)?);
     mesh.parts = Some(partition::vertex_parts(&mesh, ranks)?);
     Ok(Prepared {
         root: Root {
