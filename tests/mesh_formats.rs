@@ -312,13 +312,20 @@ fn files_of_gmsh_are_read() {
     for name in GMSH {
         let mesh = read(&data(name), None).unwrap();
         assert!(close(&mesh.points, &expected.points, 1e-15), "{name}");
-        assert_eq!(mesh.tetrahedra, expected.tetrahedra, "{name}");
+        // In version 2.2 Gmsh numbers elements anew, volume by volume.
+        let mut order: Vec<usize> = (0..48).collect();
+        if name.ends_with("_22.msh") {
+            order.sort_by_key(|t| t % 3);
+        }
+        let tetrahedra: Vec<_> = order.iter().map(|&t| expected.tetrahedra[t]).collect();
+        assert_eq!(mesh.tetrahedra, tetrahedra, "{name}");
         if name.starts_with("gmsh") {
-            let groups: Vec<i32> = (0..48).map(|t| 11 + t % 3).collect();
+            let groups: Vec<i32> = order.iter().map(|&t| 11 + t as i32 % 3).collect();
             assert_eq!(mesh.tags, groups, "{name}");
         }
-        let fibres = (mesh.fibres.unwrap(), expected.fibres.as_ref().unwrap());
-        assert!(close(&fibres.0, fibres.1, 1e-15), "{name}");
+        let known = expected.fibres.as_ref().unwrap();
+        let known: Vec<_> = order.iter().map(|&t| known[t]).collect();
+        assert!(close(&mesh.fibres.unwrap(), &known, 1e-15), "{name}");
         let phi = &mesh.point_fields["phi"].values;
         assert_eq!(*phi, expected.point_fields["phi"].values, "{name}");
     }

@@ -225,7 +225,7 @@ mod tests {
             let generator = Generator::Ellipsoid {
                 edge,
                 left_ventricle: LeftVentricle {
-                    radius: 10.0,
+                    radius: Some(10.0),
                     length: Some(10.0),
                     wall: Some(10.0),
                     base: Some(0.0),
