@@ -33,7 +33,7 @@ pub use conduction::{Conduction, Orthotropic, Speed};
 pub use domains::{Division, Domains};
 pub use gradient::GradientOptions;
 pub use layers::Origin;
-pub use mesh::{MeshInput, MeshOrigin};
+pub use mesh::{FibreRule, MeshInput, MeshOrigin};
 pub use output::{OutputFormat, OutputOptions};
 pub use run::{DeviceChoice, RunOptions, SimdChoice};
 pub use show::documentation;
@@ -290,7 +290,7 @@ impl Case {
             return Err(self.origins.error(
                 "source",
                 "there is no source, so no wave would start",
-                "add [[source]] with vertices, point, sphere or tag",
+                "add [[source]] with vertices, point, sphere, tag or file",
             ));
         }
         Ok(&self.source)

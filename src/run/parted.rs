@@ -93,7 +93,9 @@ fn usable(case: &Case, ranks: usize) -> Result<Option<PathBuf>> {
         return Ok(None);
     };
     let is_hdf5 = path.extension().is_some_and(|e| e == "h5" || e == "hdf5");
-    let whole = input.fibres.is_some() || input.unit.is_some_and(|u| u != LengthUnit::Mm);
+    let whole = input.fibres.is_some()
+        || input.fibre_rule.is_some()
+        || input.unit.is_some_and(|u| u != LengthUnit::Mm);
     if !is_hdf5 || whole || ranks == 1 {
         return Ok(None);
     }
