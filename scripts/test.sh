@@ -75,6 +75,8 @@ pages() {
 results() {
     local all='output.formats=["xdmf", "vtkhdf", "dat"]'
     "$isochrone" eikonal config/eikonal-left-ventricle.toml --output "$results/eikonal" --set "$all" -q &&
+        "$isochrone" mesh fibres "$results/eikonal/eikonal.h5" "$results/mesh.h5" &&
+        "$isochrone" mesh convert "$results/mesh.h5" "$results/mesh.vtkhdf" &&
         mpirun -n 2 "$isochrone" eikonal config/eikonal-biventricle.toml \
             --output "$results/eikonal-2-ranks" -q &&
         "$isochrone" gradient config/gradient-check.toml --output "$results/gradient" --set "$all" -q &&

@@ -216,7 +216,7 @@ fn a_run_takes_fibres_by_rule_and_opencarp_s_vertices() {
     set(
         "mesh.fibre_rule.axis=[1, 0, 0]",
         65,
-        &["mesh.fibre_rule", "no base", "case.toml"],
+        &["--set: mesh.fibre_rule", "no base"],
     );
     set("mesh.fibre_rule.axis=[0, 0, 0]", 65, &["no direction"]);
     set("mesh.fibre_rule.kind=bayer", 65, &["laplace-dirichlet"]);
@@ -267,6 +267,22 @@ fn a_view_is_not_taken_for_a_mesh() {
     fs::write(folder.path().join("case.toml"), case).unwrap();
     let line = ["eikonal", "case.toml", "--output", "out"];
     run(folder.path(), 1, &line).succeeds();
+    let mesh = |name: &str| {
+        let path = folder.path().join("out").join(name);
+        isochrone::mesh::formats::read(&path, None).unwrap()
+    };
+    // What it shows are the numbers of the file beside it.
+    let view = hdf5::File::open(folder.path().join("out/eikonal.vtkhdf")).unwrap();
+    let corners: Vec<u32> = view
+        .dataset("VTKHDF/Connectivity")
+        .unwrap()
+        .read_raw()
+        .unwrap();
+    assert_eq!(corners, mesh("eikonal.h5").tetrahedra.as_flattened());
+    let times = view.dataset("VTKHDF/PointData/activation_time").unwrap();
+    let phi = &mesh("eikonal.h5").point_fields["activation_time"].values;
+    assert_eq!(times.read_raw::<f64>().unwrap(), *phi);
+    drop((view, times));
     let convert = ["mesh", "convert", "out/eikonal.vtkhdf", "o.h5"];
     run(folder.path(), 1, &convert).fails(65, &["view", ".h5 beside"]);
     let whole = ["mesh", "convert", "out/eikonal.h5", "o.vtkhdf"];

@@ -69,19 +69,18 @@ fn the_helix_angle_is_linear_across_a_wall() {
     }
 }
 
-/// A septum: both sides are endocardia, the epicardium is far. From ±α_endo at the left to ∓ at the
-/// right, seen in one direction, so each cavity sees α_endo; 0 in the middle.
+/// A septum: both sides are endocardia, and the epicardium is at the far ends in y. The helix angle
+/// goes from 60° at the left to −60° at the right, seen in one direction: each cavity sees the same.
 #[test]
 fn the_septum_is_symmetric() {
     let (mut mesh, mut surfaces) = wall();
     surfaces.right = std::mem::take(&mut surfaces.epicardium);
-    // The epicardium: the ends in y, of a slab that is long enough in a copy of the middle only.
     for p in &mut mesh.points {
         p[1] *= 10.0;
     }
     let ends = |v: &u32| {
         let [x, y, _] = mesh.points[*v as usize];
-        (y < 1e-9 || y > 30.0 - 1e-9) && x > 1e-9 && x < 4.0 - 1e-9
+        (y - 15.0).abs() > 15.0 - 1e-9 && (x - 2.0).abs() < 2.0 - 1e-9
     };
     surfaces.epicardium = (0..mesh.vertex_count() as u32).filter(ends).collect();
     add_fibres(&mut mesh, &surfaces, &RuleAngles::default()).unwrap();

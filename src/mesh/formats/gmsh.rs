@@ -213,7 +213,7 @@ impl Content {
     fn nodes_4(&mut self, reader: &mut Reader) -> Result<()> {
         let blocks = reader.size()?;
         let total = reader.count_of("nodes", reader.bytes_of_sizes(1, 3))?;
-        (reader.size()?, reader.size()?);
+        reader.pass_range()?;
         for _ in 0..blocks {
             let (dimension, _, parametric) = (reader.int()?, reader.int()?, reader.int()?);
             let count = reader.count_of("nodes of a block", reader.bytes_of_sizes(1, 3))?;
@@ -236,7 +236,7 @@ impl Content {
     fn elements_4(&mut self, reader: &mut Reader) -> Result<()> {
         let blocks = reader.size()?;
         let total = reader.count_of("elements", reader.bytes_of_sizes(2, 0))?;
-        (reader.size()?, reader.size()?);
+        reader.pass_range()?;
         let mut read = 0;
         for _ in 0..blocks {
             let (dimension, entity, kind) = (reader.int()?, reader.int()?, reader.int()?);

@@ -227,6 +227,12 @@ impl<'a> Reader<'a> {
         })
     }
 
+    /// Passes the least and the largest number of a section.
+    pub fn pass_range(&mut self) -> Result<()> {
+        self.size()?;
+        self.size().map(|_| ())
+    }
+
     pub fn double(&mut self) -> Result<f64> {
         if !self.binary {
             let word = self.word()?;
