@@ -3,8 +3,8 @@
 
     python3 scripts/check_results.py DIR
 
-Every .h5 file is opened with h5py, every .xdmf file with VTK's own reader (meshio where the wheel
-vtk is not installed). Prints a line per file; exit code 1 if anything is wrong.
+Every .h5 file is opened with h5py, every .xdmf and .vtkhdf file with VTK's own readers (XDMF: meshio
+where the wheel vtk is not installed). Prints a line per file; exit code 1 if anything is wrong.
 """
 import pathlib
 import sys
@@ -16,9 +16,10 @@ try:
     from vtkmodules.util.numpy_support import vtk_to_numpy
     from vtkmodules.vtkCommonCore import vtkObject
     from vtkmodules.vtkCommonExecutionModel import vtkStreamingDemandDrivenPipeline
+    from vtkmodules.vtkIOHDF import vtkHDFReader
     from vtkmodules.vtkIOXdmf2 import vtkXdmfReader
 except ImportError:
-    vtkXdmfReader = None
+    vtkHDFReader = vtkXdmfReader = None
 
 # Rows of a dataset of /mesh: of points (n) or tetrahedra (m), and their columns.
 MESH = {
@@ -63,7 +64,7 @@ def check_hdf5(path):
 def read_with_vtk(path):
     """Points, tetrahedra and arrays by name, on points and on cells."""
     errors = []
-    reader = vtkXdmfReader()
+    reader = vtkHDFReader() if path.suffix == ".vtkhdf" else vtkXdmfReader()
     # Python receives no text with the event; that it came is enough.
     reader.AddObserver("ErrorEvent", lambda *_: errors.append("VTK reports an error"))
     warnings = vtkObject.GetGlobalWarningDisplay()
@@ -87,7 +88,7 @@ def check_cells(path):
         fields = {name: item[()] for name, item in file["fk"].items() if isinstance(item, h5py.Dataset)}
         frames = {name: item[()] for name, item in file["fk"].get("frames", {}).items()}
     times = frames.pop("time", [])
-    reader, errors = vtkXdmfReader(), []
+    reader, errors = vtkHDFReader() if path.suffix == ".vtkhdf" else vtkXdmfReader(), []
     reader.AddObserver("ErrorEvent", lambda *_: errors.append("VTK reports an error"))
     reader.SetFileName(str(path))
     reader.UpdateInformation()
@@ -100,11 +101,12 @@ def check_cells(path):
         reader.UpdateTimeStep(time) if time is not None else reader.Update()
         for name, grid in blocks(reader.GetOutputDataObject(0)):
             data = grid.GetCellData()
-            is_frame = len(times) > 0 and name != "final"
             for k in range(data.GetNumberOfArrays()):
                 array = data.GetArrayName(k)
-                stored = frames[array][i] if is_frame else fields[array]
-                seen.add(("frame " if is_frame else "") + array)
+                # XDMF has a grid of its own for the end, VTKHDF other names where a frame has one.
+                is_frame = array in frames and len(times) > 0 and name != "final"
+                stored = frames[array][i] if is_frame else fields[array.removeprefix("final ")]
+                seen.add("frame " + array if is_frame else array.removeprefix("final "))
                 values = vtk_to_numpy(data.GetArray(k))
                 if values.size != stored.size or not np.array_equal(values, stored.ravel(), equal_nan=True):
                     wrong.append(f"{array} at {time} differs in {name}")
@@ -134,8 +136,10 @@ def read_with_meshio(path):
     return mesh.points, mesh.cells_dict["tetra"], mesh.point_data, on_cells
 
 
-def check_xdmf(path):
-    """Compares what a reader of XDMF finds with the arrays in the HDF5 file of the same name."""
+def check_companion(path):
+    """Compares what a reader of XDMF or VTKHDF finds with the arrays in the HDF5 file of the same name."""
+    if path.suffix == ".vtkhdf" and vtkHDFReader is None:
+        return "not opened: no vtk here", []
     with h5py.File(path.with_suffix(".h5")) as file:
         if "fk" in file:
             return check_cells(path)
@@ -171,13 +175,13 @@ def main():
     if len(sys.argv) != 2:
         sys.exit(__doc__)
     folder = pathlib.Path(sys.argv[1])
-    files = sorted(p for p in folder.rglob("*") if p.suffix in (".h5", ".xdmf"))
+    files = sorted(p for p in folder.rglob("*") if p.suffix in (".h5", ".xdmf", ".vtkhdf"))
     failed = not files
     if not files:
-        print(f"FAIL {folder}: no .h5 or .xdmf file")
+        print(f"FAIL {folder}: no .h5, .xdmf or .vtkhdf file")
     for path in files:
         try:
-            said, wrong = (check_hdf5 if path.suffix == ".h5" else check_xdmf)(path)
+            said, wrong = (check_hdf5 if path.suffix == ".h5" else check_companion)(path)
         except (OSError, KeyError, ValueError) as e:
             said, wrong = "cannot be read", [str(e)]
         failed |= bool(wrong)

@@ -73,16 +73,19 @@ pages() {
 
 # Small runs of every command that computes, on ranks and alone.
 results() {
-    "$isochrone" eikonal config/eikonal-left-ventricle.toml --output "$results/eikonal" -q &&
+    local all='output.formats=["xdmf", "vtkhdf", "dat"]'
+    "$isochrone" eikonal config/eikonal-left-ventricle.toml --output "$results/eikonal" --set "$all" -q &&
+        "$isochrone" mesh fibres "$results/eikonal/eikonal.h5" "$results/mesh.h5" &&
+        "$isochrone" mesh convert "$results/mesh.h5" "$results/mesh.vtkhdf" &&
         mpirun -n 2 "$isochrone" eikonal config/eikonal-biventricle.toml \
             --output "$results/eikonal-2-ranks" -q &&
-        "$isochrone" gradient config/gradient-check.toml --output "$results/gradient" -q &&
+        "$isochrone" gradient config/gradient-check.toml --output "$results/gradient" --set "$all" -q &&
         mpirun -n 2 "$isochrone" invert config/invert-biventricle-6.toml \
             --set mesh.generate.edge=4 --output "$results/invert" -q &&
         "$PYTHON" scripts/summary.py "$results/invert" &&
-        "$isochrone" fk config/fk-spiral.toml --set fk.duration=60 --output "$results/fk-spiral" -q &&
+        "$isochrone" fk config/fk-spiral.toml --set fk.duration=60 --output "$results/fk-spiral" --set "$all" -q &&
         mpirun -n 2 "$isochrone" fk config/fk-heart.toml --set mesh.generate.edge=5 \
-            --set fk.grid.spacing=1.0 --set fk.duration=20 --output "$results/fk-heart" -q &&
+            --set fk.grid.spacing=1.0 --set fk.duration=20 --output "$results/fk-heart" --set "$all" -q &&
         "$isochrone" fk config/fk-heart.toml --set fk.grid.spacing=0.3 --simulate-ranks 4,64,1024
 }
 

@@ -160,6 +160,12 @@ pub enum MeshCommand {
     Convert {
         #[command(flatten)]
         files: MeshFiles,
+        /// Values of the vertices to be added as a field: a .dat of openCARP's
+        #[arg(long, value_name = "NAME=FILE.dat", value_parser = key_and_value)]
+        data: Vec<(String, String)>,
+        /// The field of the vertices to be written to OUT.dat
+        #[arg(long, value_name = "NAME")]
+        field: Option<String>,
     },
     /// Counts, bounding box, volumes, edges, quality, tags, components
     Info {
@@ -177,6 +183,8 @@ pub enum MeshCommand {
         #[arg(long, requires = "fix")]
         overwrite: bool,
     },
+    /// Fibres and sheets by rule, for ventricles without (Laplace-Dirichlet, Bayer et al. 2012)
+    Fibres(FibresArgs),
     /// Divide every tetrahedron in eight, fields carried along
     Refine {
         #[command(flatten)]
@@ -213,7 +221,8 @@ pub enum MeshCommand {
 /// A mesh to be read.
 #[derive(Debug, Clone, Args)]
 pub struct MeshFile {
-    /// Mesh: .h5, .vtu, .vtk, or one of CARP's .pts .elem .lon, or their base name
+    /// Mesh: .h5, .vtu, .vtkhdf, .vtk, .msh, TetGen's .node or .ele, or one of CARP's .pts .elem .lon,
+    /// or their base name
     #[arg(value_name = "IN")]
     pub input: PathBuf,
     /// Fibres of another file: .vtk, .vtu (vectors on points), .lon
@@ -229,7 +238,8 @@ pub struct MeshFile {
 pub struct MeshFiles {
     #[command(flatten)]
     pub input: MeshFile,
-    /// Mesh to be written: .h5, .vtu, or CARP's .pts
+    /// Mesh to be written: .h5, .vtu, .vtkhdf, .msh (Gmsh 4.1), .msh2 (Gmsh 2.2), TetGen's .node or
+    /// CARP's .pts
     #[arg(value_name = "OUT")]
     pub output: PathBuf,
     /// Write over OUT if it is there
@@ -237,12 +247,41 @@ pub struct MeshFiles {
     pub overwrite: bool,
 }
 
+/// Fibres by rule; angles in degrees.
+#[derive(Debug, Clone, Args)]
+pub struct FibresArgs {
+    #[command(flatten)]
+    pub files: MeshFiles,
+    /// Helix angle of the fibres on the endocardium
+    #[arg(long, value_name = "DEG", default_value = "60", allow_negative_numbers = true, value_parser = angle)]
+    pub endocardium: f64,
+    /// Helix angle of the fibres on the epicardium
+    #[arg(long, value_name = "DEG", default_value = "-60", allow_negative_numbers = true, value_parser = angle)]
+    pub epicardium: f64,
+    /// Sheet angle on the endocardium: 0 in the plane of the wall, -90 across it
+    #[arg(long, value_name = "DEG", default_value = "-65", allow_negative_numbers = true, value_parser = angle)]
+    pub sheet_endocardium: f64,
+    /// Sheet angle on the epicardium
+    #[arg(long, value_name = "DEG", default_value = "25", allow_negative_numbers = true, value_parser = angle)]
+    pub sheet_epicardium: f64,
+    /// Direction from apex to base [default: found from the surface]
+    #[arg(long, value_name = "X,Y,Z", value_parser = direction, allow_hyphen_values = true)]
+    pub axis: Option<[f64; 3]>,
+    /// Vertices of a surface in place of those found: base, epicardium, left, right or apex; in a
+    /// .vtx file, or those of the surface in the tetrahedra of a tag
+    #[arg(long, value_name = "NAME=FILE.vtx|tag:N", value_parser = key_and_value)]
+    pub surface: Vec<(String, String)>,
+    /// Folder to which the surfaces are written as .vtx files
+    #[arg(long, value_name = "DIR")]
+    pub write_surfaces: Option<PathBuf>,
+}
+
 /// A mesh to be generated; lengths in mm, angles in degrees.
 #[derive(Debug, Clone, Args)]
 pub struct GenerateArgs {
     #[arg(value_enum)]
     pub kind: GeneratorKind,
-    /// Mesh to be written: .h5, .vtu, or CARP's .pts
+    /// Mesh to be written: .h5, .vtu, .vtkhdf, .msh, .msh2, .node or .pts
     #[arg(value_name = "OUT")]
     pub output: PathBuf,
     /// Mean edge length
@@ -436,6 +475,24 @@ fn spacing(text: &str) -> Result<Spacing, String> {
         [h] => Ok(Spacing::Same(h)),
         [_, _, _] => Ok(Spacing::PerAxis(numbers)),
         _ => Err("give one number, or three: Z,Y,X".into()),
+    }
+}
+
+fn angle(text: &str) -> Result<f64, String> {
+    match text.parse::<f64>() {
+        Ok(degrees) if degrees.is_finite() => Ok(degrees),
+        _ => Err("a number of degrees".into()),
+    }
+}
+
+/// Three numbers, not all 0.
+fn direction(text: &str) -> Result<[f64; 3], String> {
+    let numbers: Option<Vec<f64>> = (text.split(','))
+        .map(|part| part.trim().parse().ok().filter(|x: &f64| x.is_finite()))
+        .collect();
+    match numbers.as_deref() {
+        Some(&[x, y, z]) if [x, y, z] != [0.0; 3] => Ok([x, y, z]),
+        _ => Err("give three numbers that are not all 0: X,Y,Z".into()),
     }
 }
 

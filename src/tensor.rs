@@ -61,6 +61,11 @@ pub fn unit(a: Vec3) -> Option<Vec3> {
     (length > 0.0 && length.is_finite()).then(|| scale(1.0 / length, a))
 }
 
+/// All nine entries, row by row, of a symmetric tensor in the order xx xy xz yy yz zz.
+pub fn full_matrix(&[xx, xy, xz, yy, yz, zz]: &[f64; 6]) -> [f64; 9] {
+    [xx, xy, xz, xy, yy, yz, xz, yz, zz]
+}
+
 /// Quadratic form eᵀ S e of a symmetric tensor in the order xx xy xz yy yz zz.
 #[inline(always)]
 fn quadratic(s: &[f64; 6], e: Vec3) -> f64 {

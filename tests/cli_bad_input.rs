@@ -97,11 +97,22 @@ fn mesh_files(folder: &Path) -> Vec<(PathBuf, bool)> {
     let mut files: Vec<_> = names(&data)
         .into_iter()
         .filter(|name| !name.ends_with(".py"))
-        .map(|name| (data.join(&name), name.starts_with("meshio")))
+        .map(|name| {
+            (
+                data.join(&name),
+                name.starts_with("meshio") || name.starts_with("gmsh"),
+            )
+        })
         .collect();
     let mut mesh = two_tetrahedra();
     mesh.fibres = Some(vec![[1.0, 0.0, 0.0]; 2]);
-    for name in ["ours.h5", "ours.vtu", "carp.pts"] {
+    for name in [
+        "ours.h5",
+        "ours.vtu",
+        "ours.msh2",
+        "ours.vtkhdf",
+        "carp.pts",
+    ] {
         let path = folder.join(name);
         write(&mesh, &path).unwrap();
         files.push((path, true));

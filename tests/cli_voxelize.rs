@@ -111,7 +111,14 @@ fn sampled_times_are_measured_times_of_an_inversion() {
         f64::INFINITY,
     );
     assert!(sampled.contains(&f64::INFINITY));
-    isochrone::run::bridge::write(&folder.join("m.h5"), &mesh, &sampled, &[]).unwrap();
+    isochrone::run::bridge::write(
+        &folder.join("m.h5"),
+        &mesh,
+        &sampled,
+        &[],
+        &Default::default(),
+    )
+    .unwrap();
     let sources: Vec<_> = (0..mesh.vertex_count())
         .filter(|v| mesh.points[*v][0] < 1e-9)
         .collect();

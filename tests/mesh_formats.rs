@@ -168,6 +168,13 @@ const VTU: [&str; 12] = [
     "appended_f32.vtu",
     "meshio.vtu",
 ];
+const GMSH: [&str; 5] = [
+    "gmsh_ascii_22.msh",
+    "gmsh_binary_22.msh",
+    "gmsh_ascii_41.msh",
+    "gmsh_binary_41.msh",
+    "meshio_41.msh",
+];
 const VTK: [&str; 6] = [
     "ascii_42.vtk",
     "ascii_51.vtk",
@@ -240,6 +247,203 @@ fn vtu_keeps_everything() {
     );
     write(&big, &path).unwrap();
     assert_eq!(read(&path, None).unwrap(), big);
+}
+
+/// What a format without types keeps: as [`everything`], to the last bit.
+fn keeps_everything(name: &str) {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join(name);
+    write(&everything(), &path).unwrap();
+    assert_eq!(read(&path, None).unwrap(), everything(), "{name}");
+    // Many tags in no order, numbers of every size, without fibres; fields of any width.
+    let mut random = ChaCha8Rng::seed_from_u64(7);
+    let points = (0..500).map(|_| [0; 3].map(|_| random.random_range(-1e3..1e3)));
+    let points: Vec<[f64; 3]> = points.collect();
+    let corners = (0..2000).map(|_| [0; 4].map(|_| random.random_range(0..500)));
+    let mut mesh = TetMesh::new(points, corners.collect());
+    mesh.tags = (0..2000).map(|_| random.random_range(1..9)).collect();
+    let values: Vec<f64> = (0..1000)
+        .map(|_| random.random::<f64>().powi(-40))
+        .collect();
+    mesh.point_fields.insert(
+        "two at 50% of a:b #".into(),
+        Field {
+            components: 2,
+            values,
+        },
+    );
+    write(&mesh, &path).unwrap();
+    assert_eq!(read(&path, None).unwrap(), mesh, "{name}");
+    // The unit of what was read is gone: all is in mm.
+    let um = read(&path, Some(LengthUnit::Um));
+    if name != "a.vtkhdf" {
+        let scaled = um.unwrap().points[17][1];
+        assert!((scaled - 1e-3 * mesh.points[17][1]).abs() <= 1e-15 * scaled.abs());
+    } else {
+        let said = um.unwrap_err().to_string();
+        assert!(said.contains("mesh.unit"), "{said}");
+    }
+}
+
+#[test]
+fn gmsh_41_keeps_everything() {
+    keeps_everything("a.msh");
+    keeps_everything("a.msh4");
+}
+
+#[test]
+fn gmsh_22_keeps_everything() {
+    keeps_everything("a.msh2");
+}
+
+#[test]
+fn tetgen_keeps_everything() {
+    keeps_everything("a.ele");
+}
+
+#[test]
+fn vtkhdf_keeps_everything() {
+    keeps_everything("a.vtkhdf");
+}
+
+#[test]
+fn files_of_gmsh_are_read() {
+    let expected = boxed();
+    for name in GMSH {
+        let mesh = read(&data(name), None).unwrap();
+        assert!(close(&mesh.points, &expected.points, 1e-15), "{name}");
+        // In version 2.2 Gmsh numbers elements anew, volume by volume.
+        let mut order: Vec<usize> = (0..48).collect();
+        if name.ends_with("_22.msh") {
+            order.sort_by_key(|t| t % 3);
+        }
+        let tetrahedra: Vec<_> = order.iter().map(|&t| expected.tetrahedra[t]).collect();
+        assert_eq!(mesh.tetrahedra, tetrahedra, "{name}");
+        if name.starts_with("gmsh") {
+            let groups: Vec<i32> = order.iter().map(|&t| 11 + t as i32 % 3).collect();
+            assert_eq!(mesh.tags, groups, "{name}");
+        }
+        let known = expected.fibres.as_ref().unwrap();
+        let known: Vec<_> = order.iter().map(|&t| known[t]).collect();
+        assert!(close(&mesh.fibres.unwrap(), &known, 1e-15), "{name}");
+        let phi = &mesh.point_fields["phi"].values;
+        assert_eq!(*phi, expected.point_fields["phi"].values, "{name}");
+    }
+}
+
+#[test]
+fn gmsh_by_hand() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("a.msh");
+    let head = "$MeshFormat\n2.2 0 8\n$EndMeshFormat\n";
+    let nodes = "$Nodes\n4\n7 0 0 0\n3 1 0 0\n5 0 1 0\n1 0 0 1\n$EndNodes\n";
+    let elements = "$Elements\n2\n1 15 2 0 1 7\n9 4 2 0 6 7 3 5 1\n$EndElements\n";
+    let put = |text: String| fs::write(&path, text).unwrap();
+    put([head, "$Comments\nby hand\n$EndComments\n", nodes, elements].concat());
+    let mesh = read(&path, None).unwrap();
+    // In the order of the numbers; the elementary entity where there is no physical group.
+    assert_eq!(mesh.points[0], [0.0, 0.0, 1.0]);
+    assert_eq!(mesh.tetrahedra, [[3, 1, 2, 0]]);
+    assert_eq!(mesh.tags, [6]);
+    let says = |text: String, words: &[&str]| {
+        put(text);
+        let error = read(&path, None).unwrap_err();
+        assert_eq!(error.exit_code(), 65);
+        let said = error.to_string();
+        assert!(said.contains("a.msh"), "{said}");
+        assert!(words.iter().all(|w| said.contains(w)), "{said}");
+    };
+    says("what\n".into(), &["line 1", "$MeshFormat"]);
+    says(head.replace("2.2", "4.0"), &["line 2", "4.0", "msh41"]);
+    says(head.replace(" 8", " 4"), &["line 2", "4 bytes", "64-bit"]);
+    says(head.into(), &["$Nodes", "truncated"]);
+    says([head, nodes].concat(), &["$Elements", "is missing"]);
+    let all = [head, nodes, elements].concat();
+    says(
+        all.replace("7 0 0 0", "7 0 x 0"),
+        &["line 6", "\"x\" is no number"],
+    );
+    says(
+        all.replace("$Nodes\n4", "$Nodes\n99999999999"),
+        &["line 5", "99999999999 nodes"],
+    );
+    says(
+        all.replace("7 3 5 1\n", "7 3 5 2\n"),
+        &["tetrahedron 9", "no node 2"],
+    );
+    says(all.replace("3 1 0 0", "7 1 0 0"), &["node 7", "twice"]);
+    says(
+        all.replace("9 4 2", "9 77 2"),
+        &["type 77", "linear tetrahedra"],
+    );
+    says(
+        all.replace("9 4 2", "9 11 2"),
+        &["line 15", "no whole number"],
+    );
+    says(
+        all.replace("9 4 2 0 6 7 3 5 1", "9 2 2 0 6 7 3 5"),
+        &["none of the 1 elements"],
+    );
+    says(
+        all.replace("$EndNodes", "$EndNode"),
+        &["line 10", "$EndNodes should be"],
+    );
+    says(all[..all.len() - 20].into(), &["line 14", "truncated"]);
+}
+
+#[test]
+fn tetgen_by_hand() {
+    let folder = tempfile::tempdir().unwrap();
+    let put = |name: &str, text: &str| fs::write(folder.path().join(name), text).unwrap();
+    let nodes = "# by hand\n5 3 1 1\n1 0 0 0 0.5 1\n2 1 0 0 0.25 0 # inside\n\n3 0 1 0 1 0\n\
+        4 0 0 1 2 0\n5 1 1 1 3 1\n";
+    let elements = "2 4 2\n1 1 2 3 4 7 0.5\n2 2 3 4 5 9 1.5\n";
+    put("a.node", nodes);
+    put("a.ele", elements);
+    let path = folder.path().join("a.node");
+    let mesh = read(&path, None).unwrap();
+    assert_eq!(mesh.points[4], [1.0, 1.0, 1.0]);
+    assert_eq!(mesh.tetrahedra, [[0, 1, 2, 3], [1, 2, 3, 4]]);
+    assert_eq!(mesh.tags, [7, 9]);
+    assert_eq!(mesh.cell_fields["attribute 1"].values, [0.5, 1.5]);
+    let on_points = &mesh.point_fields["attribute 0"].values;
+    assert_eq!(*on_points, [0.5, 0.25, 1.0, 2.0, 3.0]);
+    let says = |words: &[&str]| {
+        let error = read(&folder.path().join("a.ele"), None).unwrap_err();
+        assert!(matches!(error.exit_code(), 65 | 66), "{error}");
+        let said = error.to_string();
+        assert!(words.iter().all(|w| said.contains(w)), "{said}");
+    };
+    put("a.ele", &elements.replace("2 4 2", "2 10 2"));
+    says(&["a.ele", "line 1", "-o2"]);
+    put("a.ele", &elements.replace("4 5 9 1.5", "4 5 9"));
+    says(&["a.ele", "line 3", "5 numbers where 6"]);
+    put("a.ele", &elements.replace("2 4 2", "3 4 2"));
+    says(&["a.ele", "ends after 2 of 3", "truncated"]);
+    put("a.ele", &elements.replace("2 4 2", "99999999999 4 2"));
+    says(&["a.ele", "line 1", "truncated"]);
+    put("a.ele", &elements.replace("2 4 2", "2 4 99999999999"));
+    says(&["a.ele", "line 2", "6 numbers where"]);
+    put("a.ele", &elements.replace("1 1 2 3 4 7", "1 0 2 3 4 7"));
+    says(&["a.ele", "line 2", "0 is no point"]);
+    put("a.ele", &elements.replace("2 3 4 5 9", "2 3 4 6 9"));
+    says(&["tetrahedron 1", "5 points"]);
+    fs::remove_file(folder.path().join("a.ele")).unwrap();
+    says(&["a.ele", "no such file"]);
+    put("a.ele", elements);
+    put("a.node", &nodes.replace("5 3 1 1", "5 2 1 1"));
+    says(&["a.node", "line 2", "2 dimensions"]);
+}
+
+#[test]
+fn files_of_vtk_in_hdf5_are_read() {
+    let mesh = read(&data("vtk.vtkhdf"), None).unwrap();
+    let expected = boxed();
+    assert_eq!(mesh.points, expected.points);
+    assert_eq!(mesh.tetrahedra, expected.tetrahedra);
+    assert_eq!((mesh.tags, mesh.fibres), (expected.tags, expected.fibres));
+    assert_eq!(mesh.velocity_tensor, expected.velocity_tensor);
+    assert_eq!(mesh.point_fields["phi"], expected.point_fields["phi"]);
 }
 
 #[test]
@@ -379,7 +583,9 @@ fn information_inside_arrays_is_no_data() {
 #[test]
 fn what_is_no_mesh_is_refused() {
     let folder = tempfile::tempdir().unwrap();
-    for name in ["a.h5", "a.vtu", "a.vtk", "a.pts", "a.elem"] {
+    for name in [
+        "a.h5", "a.vtu", "a.vtk", "a.pts", "a.elem", "a.msh", "a.node", "a.ele", "a.vtkhdf",
+    ] {
         let path = folder.path().join(name);
         let missing = read(&path, None).unwrap_err();
         assert!(
@@ -522,6 +728,34 @@ fn fibres_of_another_file() {
     assert!(wrong_unit.to_string().contains("unit"), "{wrong_unit}");
 }
 
+/// Fibres of another program on an anatomy, whose helix has the other sense.
+#[test]
+fn fibres_by_rule_are_near_those_of_another_program() {
+    use isochrone::mesh::fibre_rule::{RuleAngles, add_fibres, detect};
+    use isochrone::tensor::dot;
+    let (Some(path), Some(fibres)) = (
+        shared("meshes/biventricle.vtk"),
+        shared("meshes/biventricle_fibres.vtk"),
+    ) else {
+        return;
+    };
+    let mut mesh = read(&path, None).unwrap();
+    attach_fibres(&mut mesh, &fibres, None).unwrap();
+    let theirs = mesh.fibres.take().unwrap();
+    let surfaces = detect(&mesh, None).unwrap();
+    let mut angles = RuleAngles::default();
+    (angles.helix.endocardium, angles.helix.epicardium) = (-60.0, 60.0);
+    add_fibres(&mut mesh, &surfaces, &angles).unwrap();
+    let ours = mesh.fibres.unwrap();
+    let mut off: Vec<f64> = (ours.iter().zip(&theirs))
+        .map(|(a, b)| dot(*a, *b).abs().min(1.0).acos().to_degrees())
+        .collect();
+    off.sort_by(f64::total_cmp);
+    // Lines without order are 60° apart in the median.
+    let median = off[off.len() / 2];
+    assert!(median < 13.0, "{median}");
+}
+
 #[test]
 fn the_shared_atrium_is_read() {
     let Some(path) = shared("meshes/left_atrium.vtu") else {
@@ -579,6 +813,34 @@ fn damaged_vtk_files_never_panic() {
 }
 
 #[test]
+fn damaged_gmsh_files_never_panic() {
+    let folder = tempfile::tempdir().unwrap();
+    for name in GMSH {
+        fs::copy(data(name), folder.path().join(name)).unwrap();
+        damage(folder.path(), name, 300);
+    }
+}
+
+#[test]
+fn damaged_tetgen_files_never_panic() {
+    let folder = tempfile::tempdir().unwrap();
+    write(&everything(), &folder.path().join("a.ele")).unwrap();
+    for name in ["a.node", "a.ele"] {
+        damage(folder.path(), name, 300);
+    }
+}
+
+#[test]
+fn damaged_vtkhdf_files_never_panic() {
+    let folder = tempfile::tempdir().unwrap();
+    write(&everything(), &folder.path().join("a.vtkhdf")).unwrap();
+    damage(folder.path(), "a.vtkhdf", 500);
+    // By VTK itself.
+    fs::copy(data("vtk.vtkhdf"), folder.path().join("b.vtkhdf")).unwrap();
+    damage(folder.path(), "b.vtkhdf", 300);
+}
+
+#[test]
 fn damaged_carp_files_never_panic() {
     let folder = tempfile::tempdir().unwrap();
     write(&boxed(), &folder.path().join("a.elem")).unwrap();
@@ -608,7 +870,7 @@ fn convert_info_check_and_refine() {
     use isochrone::run::mesh::{check, convert, info, refine};
     let folder = tempfile::tempdir().unwrap();
     let at = |name: &str| folder.path().join(name);
-    let said = convert(&file(&data("ascii.vtu")), &at("box.h5")).unwrap();
+    let said = convert(&file(&data("ascii.vtu")), &[], &at("box.h5")).unwrap();
     assert!(said.contains("27 points, 48 tetrahedra"), "{said}");
     refine(&file(&at("box.h5")), 2, &at("fine.vtu")).unwrap();
     let fine = read(&at("fine.vtu"), None).unwrap();

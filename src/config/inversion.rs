@@ -33,7 +33,7 @@ pub const SECTION: Section = Section {
         Key::new(
             "measured.file",
             Kind::Path,
-            "HDF5 file with measured activation times, ms",
+            "HDF5 file with measured activation times, ms, or a .dat of openCARP's (-1: not measured)",
         )
         .required(),
         Key::new("measured.dataset", Kind::Text, "dataset in that file")
@@ -60,7 +60,7 @@ pub const SECTION: Section = Section {
         Key::new(
             "vertices.file",
             Kind::Path,
-            "HDF5 file with the numbers of the measured vertices",
+            "HDF5 file with the numbers of the measured vertices, or a .vtx of openCARP's",
         )
         .required(),
         Key::new("vertices.dataset", Kind::Text, "dataset in that file"),

@@ -8,7 +8,8 @@ use super::layers::Assignment;
 use super::schema::{Alternatives, Key, Kind, Range, Section};
 use super::value::Value;
 use crate::error::{Error, Result};
-use crate::mesh::generate::Generator;
+use crate::mesh::fibre_rule::RuleAngles;
+use crate::mesh::generate::{FibreAngles, Generator};
 use crate::units::LengthUnit;
 
 /// The mesh of a case.
@@ -18,9 +19,47 @@ pub struct MeshInput {
     pub origin: MeshOrigin,
     /// File with fibre vectors on points, for a mesh file without.
     pub fibres: Option<PathBuf>,
+    /// Fibres and sheets by rule, for a mesh file of ventricles without.
+    pub fibre_rule: Option<FibreRule>,
     /// Unit of the file's coordinates, of the generator's lengths and of all coordinates in the
     /// configuration; absent: the file format's own (`um` for CARP, else `mm`).
     pub unit: Option<LengthUnit>,
+}
+
+/// Fibres by rule: angles in degrees, as of [`crate::mesh::fibre_rule::RuleAngles`].
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct FibreRule {
+    kind: RuleKind,
+    endocardium: Option<f64>,
+    epicardium: Option<f64>,
+    sheet_endocardium: Option<f64>,
+    sheet_epicardium: Option<f64>,
+    /// Direction from apex to base; absent: found.
+    pub axis: Option<[f64; 3]>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+enum RuleKind {
+    LaplaceDirichlet,
+}
+
+impl FibreRule {
+    /// The angles, the usual ones where none is given.
+    pub fn angles(&self) -> RuleAngles {
+        let RuleKind::LaplaceDirichlet = self.kind;
+        let usual = RuleAngles::default();
+        let pair =
+            |endocardium: Option<f64>, epicardium: Option<f64>, usual: FibreAngles| FibreAngles {
+                endocardium: endocardium.unwrap_or(usual.endocardium),
+                epicardium: epicardium.unwrap_or(usual.epicardium),
+            };
+        RuleAngles {
+            helix: pair(self.endocardium, self.epicardium, usual.helix),
+            sheet: pair(self.sheet_endocardium, self.sheet_epicardium, usual.sheet),
+        }
+    }
 }
 
 /// A file or a generator.
@@ -79,6 +118,7 @@ pub(super) fn check_generator(assignments: &[Assignment]) -> Result<()> {
     Ok(())
 }
 
+const ANGLE: Kind = Kind::Number(Range::Any);
 const LENGTH: Kind = Kind::Number(Range::Positive);
 
 pub const SECTION: Section = Section {
@@ -88,13 +128,54 @@ pub const SECTION: Section = Section {
         Key::new(
             "file",
             Kind::Path,
-            "mesh file: .h5, .vtu, .vtk, or one of CARP's .pts .elem .lon",
+            "mesh file: .h5, .vtu, .vtkhdf, .vtk, .msh (Gmsh), TetGen's .node or .ele, or one of \
+             CARP's .pts .elem .lon",
         ),
         Key::new(
             "fibres",
             Kind::Path,
             "VTK file with the fibres of a mesh file that has none",
         ),
+        Key::new(
+            "fibre_rule.kind",
+            Kind::Choice(&["laplace-dirichlet"]),
+            "fibres and sheets by rule for a mesh file of ventricles without",
+        )
+        .required(),
+        Key::new(
+            "fibre_rule.endocardium",
+            ANGLE,
+            "helix angle on the endocardium",
+        )
+        .unit("degrees")
+        .absent("60"),
+        Key::new(
+            "fibre_rule.epicardium",
+            ANGLE,
+            "helix angle on the epicardium",
+        )
+        .unit("degrees")
+        .absent("-60"),
+        Key::new(
+            "fibre_rule.sheet_endocardium",
+            ANGLE,
+            "sheet angle on the endocardium: 0 in the plane of the wall, -90 across it",
+        )
+        .unit("degrees")
+        .absent("-65"),
+        Key::new(
+            "fibre_rule.sheet_epicardium",
+            ANGLE,
+            "sheet angle on the epicardium",
+        )
+        .unit("degrees")
+        .absent("25"),
+        Key::new(
+            "fibre_rule.axis",
+            Kind::Point(Range::Any),
+            "direction from apex to base",
+        )
+        .absent("found from the surface"),
         Key::new(
             "unit",
             Kind::Choice(&["um", "mm", "cm", "m"]),
@@ -177,9 +258,15 @@ pub const SECTION: Section = Section {
         .unit("degrees")
         .absent("-60"),
     ],
-    alternatives: &[Alternatives {
-        groups: &[&["file"], &["generate"]],
-        required: true,
-    }],
+    alternatives: &[
+        Alternatives {
+            groups: &[&["file"], &["generate"]],
+            required: true,
+        },
+        Alternatives {
+            groups: &[&["fibres"], &["fibre_rule"]],
+            required: false,
+        },
+    ],
     defaults: String::new,
 };

@@ -16,6 +16,7 @@ mod gradient;
 mod inversion;
 mod layers;
 mod mesh;
+mod output;
 mod reader;
 mod run;
 mod schema;
@@ -32,7 +33,8 @@ pub use conduction::{Conduction, Orthotropic, Speed};
 pub use domains::{Division, Domains};
 pub use gradient::GradientOptions;
 pub use layers::Origin;
-pub use mesh::{MeshInput, MeshOrigin};
+pub use mesh::{FibreRule, MeshInput, MeshOrigin};
+pub use output::{OutputFormat, OutputOptions};
 pub use run::{DeviceChoice, RunOptions, SimdChoice};
 pub use show::documentation;
 pub use source::{Place, Source, Sphere};
@@ -62,6 +64,7 @@ const SECTIONS: &[&Section] = &[
     &fk_keys::STIMULUS_CELLS,
     &fk_keys::RESTITUTION_CELLS,
     &fk_keys::RECORD,
+    &output::SECTION,
     &checkpoint::SECTION,
     &run::SECTION,
 ];
@@ -108,6 +111,7 @@ pub struct Case {
     pub inversion: InversionOptions,
     pub gradient: GradientOptions,
     fk: FkOptions,
+    pub output: OutputOptions,
     pub checkpoint: CheckpointOptions,
     pub run: RunOptions,
     /// Where each value came from.
@@ -321,7 +325,7 @@ impl Case {
             return Err(self.origins.error(
                 "source",
                 "there is no source, so no wave would start",
-                "add [[source]] with vertices, point, sphere or tag",
+                "add [[source]] with vertices, point, sphere, tag or file",
             ));
         }
         Ok(&self.source)

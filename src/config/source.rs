@@ -1,5 +1,7 @@
 //! List `[[source]]`: where waves start, and when.
 
+use std::path::PathBuf;
+
 use serde::{Deserialize, Serialize};
 
 use super::schema::{Alternatives, Key, Kind, Range, Section};
@@ -26,6 +28,8 @@ pub enum Place {
     Sphere(Sphere),
     /// All vertices of tetrahedra with this tag.
     Tag(i32),
+    /// The vertices of an openCARP list (`.vtx`).
+    File(PathBuf),
 }
 
 /// Ball, in the unit of `[mesh]`.
@@ -70,12 +74,23 @@ pub const SECTION: Section = Section {
             Kind::Tag,
             "vertices of the tetrahedra with this tag",
         ),
+        Key::new(
+            "#.file",
+            Kind::Path,
+            "the vertices listed in this file of openCARP's, .vtx",
+        ),
         Key::new("#.time", Kind::Number(Range::Any), "onset")
             .unit("ms")
             .absent("0"),
     ],
     alternatives: &[Alternatives {
-        groups: &[&["#.vertices"], &["#.point"], &["#.sphere"], &["#.tag"]],
+        groups: &[
+            &["#.vertices"],
+            &["#.point"],
+            &["#.sphere"],
+            &["#.tag"],
+            &["#.file"],
+        ],
         required: true,
     }],
     defaults: String::new,

@@ -362,6 +362,10 @@ vertices = [3]
 point = [0.1, 0.2, 0.3]
 [[source]]
 tag = -4
+[[source]]
+file = "stimulus.vtx"
+[output]
+formats = ["vtkhdf", "dat"]
 [eikonal]
 precision = "f32"
 bucket_width = 0.3
@@ -614,6 +618,12 @@ fn every_key_is_known_to_the_program() {
                 "{ sphere = { centre = [1, 1, 1], radius = 1 } }",
             ),
         ],
+    ));
+    let rule = "{ kind = \"laplace-dirichlet\", endocardium = 50, epicardium = -50, \
+        sheet_endocardium = -90, sheet_epicardium = -80, axis = [0, 0, 1] }";
+    cases.push(load_text(
+        FULL,
+        &[("mesh.file", "a.msh"), ("mesh.fibre_rule", rule)],
     ));
     let mut used = std::collections::BTreeSet::new();
     for case in cases {

@@ -8,17 +8,21 @@ use std::path::Path;
 use hdf5::{File, Group, H5Type};
 
 use crate::error::{Error, Result};
+use crate::mesh::formats::carp_data::{is_called, read_times, read_vtx};
 use crate::mesh::formats::{Hdf5Source as Source, open_file};
 
 /// How many datasets an error message lists.
 const MOST_LISTED: usize = 20;
 
-/// One number per row.
+/// One number per row; `path` may also be a `.dat` of openCARP's, with times of vertices.
 ///
 /// # Errors
 /// [`Error::MissingInput`] where there is no file; [`Error::BadFile`] where it is not HDF5, has no
 /// such dataset (with a list of those it has), or one of another shape or kind.
 pub fn read_f64(path: &Path, dataset: &str, expected: Option<(usize, &str)>) -> Result<Vec<f64>> {
+    if is_called(path, "dat") {
+        return read_times(path);
+    }
     Ok(read_rows::<1>(path, dataset, expected)?.into_flattened())
 }
 
@@ -54,12 +58,16 @@ where
     })
 }
 
-/// Distinct vertices of a mesh with `n`: their numbers, or a mask of `n` booleans.
+/// Distinct vertices of a mesh with `n`: their numbers, or a mask of `n` booleans; `path` may also be
+/// a `.vtx` of openCARP's.
 ///
 /// # Errors
 /// Those of [`read_integers`]; [`Error::BadFile`] for floats, a mask of another length, and numbers
 /// that are repeated or not in the mesh.
 pub fn read_vertices(path: &Path, dataset: &str, n: usize) -> Result<Vec<u32>> {
+    if is_called(path, "vtx") {
+        return read_vtx(path, n);
+    }
     use hdf5::types::TypeDescriptor;
     let remedy = "give distinct whole numbers from 0, or a boolean for each vertex of the mesh";
     let bad =

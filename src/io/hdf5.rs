@@ -1,10 +1,11 @@
-//! Result files in HDF5, written by rank 0, with an XDMF file beside for ParaView.
+//! Result files in HDF5, written by rank 0, with files beside for ParaView (XDMF, VTKHDF).
 
 use std::path::Path;
 
 use hdf5::types::{FixedUnicode, VarLenUnicode};
 use hdf5::{File, H5Type, Location};
 
+use super::vtkhdf;
 use super::xdmf::{self, Centre, Grid, NumberType};
 use super::xdmf_cells::{Cells, Frames};
 use crate::atomic_file::Partial;
@@ -39,9 +40,17 @@ pub struct ResultFile {
     file: Option<File>,
     partial: Partial,
     on: Shown,
+    companions: Companions,
 }
 
-/// What the XDMF file shows.
+/// Files beside a result by which other programs see its mesh or grid.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Companions {
+    pub xdmf: bool,
+    pub vtkhdf: bool,
+}
+
+/// What the companions show.
 enum Shown {
     Nothing,
     Mesh(Grid),
@@ -61,7 +70,16 @@ impl ResultFile {
             file: Some(file),
             partial,
             on: Shown::Nothing,
+            companions: Companions {
+                xdmf: true,
+                vtkhdf: false,
+            },
         })
+    }
+
+    /// Chooses the files beside it; else XDMF alone.
+    pub fn companions(&mut self, companions: Companions) {
+        self.companions = companions;
     }
 
     /// The final name.
@@ -230,27 +248,39 @@ impl ResultFile {
             .try_for_each(|(name, value)| self.text("/", name, value))
     }
 
-    /// Completes the file, with the XDMF file beside if it holds a mesh.
+    /// Completes the file, with its companions beside if it holds a mesh or cells.
     pub fn finish(mut self) -> Result<()> {
         if let Some(file) = self.file.take() {
             // Closing alone does not say when a chunk that waited in memory was not written.
             let closed = file.flush().and_then(|()| file.close());
             closed.map_err(|e| write_error(self.path(), &e))?;
         }
-        // Both are on the disk before either has its name.
-        let name = self.path().file_name().unwrap_or_default();
+        // All are on the disk before any has its name.
+        let path = self.path();
+        let name = path.file_name().unwrap_or_default();
         let name = name.to_string_lossy();
-        let xml = match &self.on {
-            Shown::Mesh(grid) => Some(grid.xml(&name)),
-            Shown::Cells(cells) => Some(cells.xml(&name)),
-            Shown::Nothing => None,
-        };
-        let xdmf = match xml {
-            Some(xml) => Some(xdmf::write(self.path(), &xml)?),
-            None => None,
-        };
+        let mut beside = Vec::new();
+        match (&self.on, self.companions) {
+            (Shown::Nothing, _) => {}
+            (Shown::Mesh(grid), Companions { xdmf, vtkhdf }) => {
+                if xdmf {
+                    beside.push(xdmf::write(path, &grid.xml(&name))?);
+                }
+                if vtkhdf {
+                    beside.push(vtkhdf::write_mesh(path, grid)?);
+                }
+            }
+            (Shown::Cells(cells), Companions { xdmf, vtkhdf }) => {
+                if xdmf {
+                    beside.push(xdmf::write(path, &cells.xml(&name))?);
+                }
+                if vtkhdf {
+                    beside.push(vtkhdf::write_cells(path, cells)?);
+                }
+            }
+        }
         self.partial.complete()?;
-        xdmf.map_or(Ok(()), Partial::complete)
+        beside.into_iter().try_for_each(Partial::complete)
     }
 
     pub(super) fn file(&self) -> Result<&File> {

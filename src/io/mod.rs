@@ -12,13 +12,14 @@ mod segments;
 mod series;
 mod streamed;
 mod voxel_file;
+mod vtkhdf;
 mod xdmf;
 mod xdmf_cells;
 
 pub use checkpoint::{Checkpoint, CheckpointWriter, PREFIX as CHECKPOINT_PREFIX, Stored, latest};
 pub use dataset::{read_f64, read_integers, read_matrix, read_rows, read_vertices};
 pub use fingerprint::Fingerprint;
-pub use hdf5::{CellValue, ResultFile};
+pub use hdf5::{CellValue, Companions, ResultFile};
 pub use parted_mesh::{PartedMesh, write_parted};
 pub use recording::{Layout, Recording};
 pub use segments::{PREFIX as SEGMENT_PREFIX, Segments};

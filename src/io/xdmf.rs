@@ -63,12 +63,13 @@ pub struct Grid {
     attributes: Vec<Attribute>,
 }
 
+/// Values on vertices or tetrahedra, in a dataset.
 #[derive(Debug)]
-struct Attribute {
-    dataset: String,
-    centre: Centre,
-    components: usize,
-    number: NumberType,
+pub struct Attribute {
+    pub dataset: String,
+    pub centre: Centre,
+    pub components: usize,
+    pub number: NumberType,
 }
 
 impl Grid {
@@ -97,6 +98,11 @@ impl Grid {
             components,
             number,
         });
+    }
+
+    /// What is shown.
+    pub(super) fn attributes(&self) -> &[Attribute] {
+        &self.attributes
     }
 
     /// The XML, for arrays in the file `hdf5_name` of the same folder.

@@ -38,6 +38,18 @@ impl Cells {
         self.grid.file_shape()
     }
 
+    pub(super) fn grid(&self) -> &Grid {
+        &self.grid
+    }
+
+    pub(super) fn frames(&self) -> Option<&Frames> {
+        self.frames.as_ref()
+    }
+
+    pub(super) fn fields(&self) -> &[(String, NumberType)] {
+        &self.fields
+    }
+
     /// Shows `dataset` under the last part of its name.
     pub fn add(&mut self, dataset: &str, number: NumberType) {
         self.fields.retain(|(name, _)| name != dataset);

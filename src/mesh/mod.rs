@@ -2,6 +2,7 @@
 
 pub mod adjacency;
 pub mod check;
+pub mod fibre_rule;
 pub mod formats;
 pub mod generate;
 pub mod quality;

@@ -2,9 +2,12 @@
 
 use std::path::Path;
 
+use super::result::companions;
+use crate::config::{OutputFormat, OutputOptions};
 use crate::error::Result;
 use crate::io::{Centre, ResultFile};
 use crate::mesh::TetMesh;
+use crate::mesh::formats::carp_data::write_times;
 
 /// Where the file has the times: `inversion.measured = { file, dataset }`.
 pub const DATASET: &str = "/fields/activation_time";
@@ -20,8 +23,13 @@ pub fn write(
     mesh: &TetMesh,
     times: &[f64],
     provenance: &[(String, String)],
+    output: &OutputOptions,
 ) -> Result<()> {
     let mut file = ResultFile::create(path)?;
+    file.companions(companions(output));
+    if output.has(OutputFormat::Dat) {
+        write_times(&path.with_extension("dat"), times)?;
+    }
     file.mesh(mesh)?;
     file.field(DATASET, Centre::Vertices, 1, times, "ms")?;
     file.provenance(provenance)?;

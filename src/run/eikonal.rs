@@ -28,7 +28,8 @@ pub fn run(args: &EikonalArgs, comm: &dyn Communicator, console: Console) -> Res
         Ok(())
     })?;
     if job.dry_run {
-        return plan(&mut job, &["eikonal.h5", "eikonal.xdmf"], None, 0);
+        let files = job.case.output.files("eikonal", true);
+        return plan(&mut job, &files, None, 0);
     }
     if !args.simulate_ranks.is_empty() {
         return eikonal_ranks::study(&mut job, &args.simulate_ranks);
@@ -134,7 +135,7 @@ pub fn tell(
 /// `derivatives` the number of directions whose tangents are held at once.
 pub fn plan(
     job: &mut Job,
-    files: &[&str],
+    files: &[String],
     checkpoint: Option<&str>,
     derivatives: u64,
 ) -> Result<()> {
@@ -159,7 +160,7 @@ pub fn plan(
     }
     plan.files = files
         .iter()
-        .copied()
+        .map(String::as_str)
         .chain(checkpoint)
         .chain(["config.toml", "report.json"])
         .map(|name| job.folder.join(name))

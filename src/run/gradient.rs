@@ -32,12 +32,8 @@ pub fn run(args: &GradientArgs, comm: &dyn Communicator, console: Console) -> Re
     })?;
     if job.dry_run {
         let directions = job.case.domains.known_count().unwrap_or(1) as u64;
-        return plan(
-            &mut job,
-            &["gradient.h5", "gradient.xdmf"],
-            None,
-            directions,
-        );
+        let files = job.case.output.files("gradient", true);
+        return plan(&mut job, &files, None, directions);
     }
     let output = job.open_output(None)?;
     let mut model = model::build(&mut job)?;

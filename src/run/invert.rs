@@ -36,7 +36,8 @@ pub fn run(args: &RunArgs, comm: &dyn Communicator, console: Console) -> Result<
     })?;
     if job.dry_run {
         let directions = job.case.domains.known_count().unwrap_or(1) as u64;
-        let files = ["inversion.h5", "inversion.xdmf", HISTORY];
+        let mut files = job.case.output.files("inversion", true);
+        files.push(HISTORY.into());
         return plan(&mut job, &files, Some(CHECKPOINT), directions);
     }
     let stop = agree(comm, StopRequests::listen(job.case.run.max_minutes))?;

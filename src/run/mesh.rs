@@ -1,8 +1,9 @@
-//! `isochrone mesh generate | convert | info | check | refine | partition | voxelize`, on rank
+//! `isochrone mesh generate | convert | info | check | fibres | refine | partition | voxelize`, on rank
 //! 0 alone.
 
 use std::path::{Path, PathBuf};
 
+use super::mesh_fibres;
 use crate::cli::{GenerateArgs, MeshCommand, MeshFile, MeshFiles};
 use crate::comm::{Communicator, agree};
 use crate::config::{MeshOrigin, load};
@@ -10,6 +11,7 @@ use crate::error::{Error, Result};
 use crate::io::{write_parted, write_voxels};
 use crate::mesh::TetMesh;
 use crate::mesh::check::{Finding, check as findings_of, fix, indices_are_in_range};
+use crate::mesh::formats::carp_data::{is_called, read_dat, write_dat, write_times};
 use crate::mesh::formats::{attach_fibres, output_format, read, read_unverified, write};
 use crate::mesh::quality::Info;
 use crate::mesh::refine::refine as refine_once;
@@ -30,9 +32,21 @@ pub fn run(command: &MeshCommand, comm: &dyn Communicator) -> Result<()> {
 fn on_root(command: &MeshCommand) -> Result<()> {
     let text = match command {
         MeshCommand::Generate(args) => generate(args)?,
-        MeshCommand::Convert { files } => {
-            free(files)?;
-            convert(&files.input, &files.output)?
+        MeshCommand::Convert { files, data, field } => {
+            let output = &files.output;
+            if is_called(output, "dat") {
+                refuse_any_of(std::slice::from_ref(output), files.overwrite)?;
+                write_field(&with_data(&files.input, data)?, field.as_deref(), output)?
+            } else {
+                free(files)?;
+                if field.is_some() {
+                    return Err(Error::Usage {
+                        problem: format!("--field with {}", output.display()),
+                        remedy: "name an OUT.dat, which holds one field; a mesh gets all".into(),
+                    });
+                }
+                convert(&files.input, data, output)?
+            }
         }
         MeshCommand::Info { file } => info(file)?,
         MeshCommand::Check {
@@ -46,6 +60,10 @@ fn on_root(command: &MeshCommand) -> Result<()> {
             let checked = check(file, fix.as_deref())?;
             super::print(&checked.text)?;
             return checked.error.map_or(Ok(()), Err);
+        }
+        MeshCommand::Fibres(args) => {
+            free(&args.files)?;
+            mesh_fibres::fibres(args)?
         }
         MeshCommand::Refine { files } => {
             free(files)?;
@@ -103,7 +121,7 @@ fn refuse_any_of(files: &[PathBuf], overwrite: bool) -> Result<()> {
 }
 
 /// The mesh, verified, with the fibres of another file where one is given.
-fn load_mesh(file: &MeshFile) -> Result<TetMesh> {
+pub(super) fn load_mesh(file: &MeshFile) -> Result<TetMesh> {
     let mut mesh = read(&file.input, file.unit)?;
     if let Some(fibres) = &file.fibres {
         attach_fibres(&mut mesh, fibres, file.unit)?;
@@ -149,11 +167,60 @@ fn balance<'a>(
     )
 }
 
-/// Reads `input` and writes it as `output`, in mm (CARP: µm).
-pub fn convert(input: &MeshFile, output: &Path) -> Result<String> {
-    let mesh = load_mesh(input)?;
+/// Reads `input`, adds the fields `data` (name, `.dat` file), and writes it as `output`, in mm
+/// (CARP: µm).
+pub fn convert(input: &MeshFile, data: &[(String, String)], output: &Path) -> Result<String> {
+    let mesh = with_data(input, data)?;
     write(&mesh, output)?;
     Ok(written(&mesh, output))
+}
+
+/// The mesh with further values of its vertices.
+fn with_data(input: &MeshFile, data: &[(String, String)]) -> Result<TetMesh> {
+    let mut mesh = load_mesh(input)?;
+    for (name, file) in data {
+        let path = Path::new(file);
+        let field = read_dat(path)?;
+        let (rows, n) = (field.values.len() / field.components, mesh.vertex_count());
+        if rows != n {
+            let problem = format!("{rows} lines for {n} vertices");
+            let remedy = "give the values of this very mesh, a line per vertex";
+            return Err(Error::bad_file(path, "file", problem, remedy));
+        }
+        mesh.point_fields.insert(name.clone(), field);
+    }
+    Ok(mesh)
+}
+
+/// Writes the values of the vertices called `name`, or the only ones there are, as `output`.
+fn write_field(mesh: &TetMesh, name: Option<&str>, output: &Path) -> Result<String> {
+    let fields = &mesh.point_fields;
+    let chosen = match name {
+        Some(name) => fields.get_key_value(name),
+        None => fields.first_key_value().filter(|_| fields.len() == 1),
+    };
+    let Some((name, field)) = chosen else {
+        let names: Vec<&str> = fields.keys().map(String::as_str).collect();
+        return Err(Error::Usage {
+            problem: match name {
+                Some(name) => format!("--field {name}: the vertices have no such values"),
+                None => format!("{}: which values?", output.display()),
+            },
+            remedy: match names[..] {
+                [] => "give a mesh or result with values on its vertices".into(),
+                _ => format!("give --field with one of {}", names.join(", ")),
+            },
+        });
+    };
+    match name.as_str() {
+        "activation_time" => write_times(output, &field.values)?,
+        _ => write_dat(output, field)?,
+    }
+    let n = mesh.vertex_count();
+    Ok(format!(
+        "{}: {name} of {n} vertices written\n",
+        output.display()
+    ))
 }
 
 /// Counts, sizes, quality, tags and components of `file`.
@@ -247,7 +314,7 @@ pub fn voxels_of(input: &MeshFile, spacing: &Spacing, output: &Path) -> Result<S
     ))
 }
 
-fn written(mesh: &crate::mesh::TetMesh, output: &Path) -> String {
+pub(super) fn written(mesh: &TetMesh, output: &Path) -> String {
     let (n, m) = (mesh.vertex_count(), mesh.tetrahedron_count());
     format!("{}: {n} points, {m} tetrahedra written\n", output.display())
 }

@@ -13,6 +13,7 @@ mod invert;
 pub mod job;
 mod medium;
 pub mod mesh;
+mod mesh_fibres;
 mod misfit;
 mod model;
 pub mod output;

@@ -7,12 +7,13 @@ use super::job::Job;
 use super::medium::Medium;
 use super::sources;
 use crate::comm::{Communicator, agree, broadcast_json, broadcast_slice};
-use crate::config::{Case, Division, MeshOrigin};
+use crate::config::{Case, Division, FibreRule, MeshOrigin};
 use crate::eikonal::forward::{Eikonal, Solution, Source};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::inversion::options::{GAMMA_RANGE, GammaInput};
 use crate::io;
 use crate::mesh::check::validate;
+use crate::mesh::fibre_rule::{add_fibres, detect};
 use crate::mesh::{TetMesh, formats, generate};
 use crate::partition;
 use crate::partition::local_mesh::{LocalMesh, WholeMesh, distribute};
@@ -182,6 +183,9 @@ pub fn read_mesh(case: &Case) -> Result<(TetMesh, f64, Vec<PathBuf>)> {
                 inputs.push(fibres.clone());
             }
             validate(&mesh)?;
+            if let Some(rule) = &input.fibre_rule {
+                add_rule_fibres(case, rule, &mut mesh)?;
+            }
             let unit = match input.unit {
                 Some(unit) => unit,
                 None => formats::format_of(path)?.default_unit(),
@@ -189,17 +193,43 @@ pub fn read_mesh(case: &Case) -> Result<(TetMesh, f64, Vec<PathBuf>)> {
             Ok((mesh, unit.in_mm(), inputs))
         }
         MeshOrigin::Generate(generator) => {
-            if input.fibres.is_some() {
+            if input.fibres.is_some() || input.fibre_rule.is_some() {
                 return Err(case.origins.error(
-                    "mesh.fibres",
+                    if input.fibres.is_some() {
+                        "mesh.fibres"
+                    } else {
+                        "mesh.fibre_rule"
+                    },
                     "a generated mesh has fibres of its own",
-                    "remove mesh.fibres, or give mesh.file in place of mesh.generate",
+                    "remove it, or give mesh.file in place of mesh.generate",
                 ));
             }
             let unit = input.unit.unwrap_or(LengthUnit::Mm).in_mm();
             Ok((generate::generate(generator, unit)?, unit, Vec::new()))
         }
     }
+}
+
+/// Fibres by `mesh.fibre_rule`, in place of those that the file has.
+fn add_rule_fibres(case: &Case, rule: &FibreRule, mesh: &mut TetMesh) -> Result<()> {
+    if rule.axis == Some([0.0; 3]) {
+        let remedy = "give the direction from apex to base, or leave it out";
+        return Err(case
+            .origins
+            .error("mesh.fibre_rule.axis", "is no direction", remedy));
+    }
+    if mesh.fibres.is_some() {
+        tracing::warn!("mesh.fibre_rule: the fibres of the file are not used");
+    }
+    let surfaces = detect(mesh, rule.axis).map_err(|e| {
+        let remedy = "give mesh.fibre_rule.axis, or the surfaces to `isochrone mesh fibres`";
+        let problem = match e {
+            Error::BadData { what, problem, .. } => format!("{what} {problem}"),
+            other => other.to_string(),
+        };
+        case.origins.error("mesh.fibre_rule", problem, remedy)
+    })?;
+    add_fibres(mesh, &surfaces, &rule.angles())
 }
 
 fn prepare_on(
@@ -212,6 +242,7 @@ fn prepare_on(
     mesh.domains = Some(domains);
     let gamma = expand_gamma("domains.gamma", &case.domains.gamma, count, case)?;
     let sources = sources::resolve(case, &mesh, unit_mm)?;
+    inputs.extend(sources::files(case)?);
     mesh.parts = Some(partition::vertex_parts(&mesh, ranks)?);
     Ok(Prepared {
         root: Root {

@@ -23,7 +23,7 @@ pub struct Output {
 }
 
 /// All that commands leave in their folders, apart from `config.toml`; a star stands for a number.
-const RESULTS: [&str; 16] = [
+const RESULTS: [&str; 25] = [
     "report.json",
     "eikonal.h5",
     "eikonal.xdmf",
@@ -37,6 +37,15 @@ const RESULTS: [&str; 16] = [
     "fk.xdmf",
     "activation.h5",
     "activation.xdmf",
+    "eikonal.vtkhdf",
+    "gradient.vtkhdf",
+    "inversion.vtkhdf",
+    "fk.vtkhdf",
+    "activation.vtkhdf",
+    "eikonal.dat",
+    "gradient.dat",
+    "inversion.dat",
+    "activation.dat",
     FK_CHECKPOINTS,
     FK_SEGMENTS,
     FK_PROTOCOL,
@@ -157,7 +166,7 @@ impl Output {
             .iter()
             .filter_map(|p| p.canonicalize().ok())
             .collect();
-        // An XDMF file belongs to the HDF5 file beside it.
+        // What stands beside an HDF5 file belongs to it.
         let is_input = |path: &Path| {
             let data = path.with_extension("h5").canonicalize();
             [path.canonicalize(), data]
@@ -248,7 +257,9 @@ mod tests {
         let expected = [
             "config.toml",
             "fk_checkpoint-mine.h5",
+            "inversion.dat",
             "inversion.h5",
+            "inversion.vtkhdf",
             "inversion.xdmf",
             "mine.h5",
             "notes.txt",

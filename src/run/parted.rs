@@ -8,9 +8,10 @@ use super::job::Job;
 use super::medium::Medium;
 use super::model::{Model, expand_gamma};
 use super::output::Output;
+use super::result::companions;
 use super::sources;
 use crate::comm::{Communicator, agree, broadcast_json, broadcast_slice, gather_slices};
-use crate::config::{Case, Division, MeshOrigin};
+use crate::config::{Case, Division, MeshOrigin, OutputFormat};
 use crate::error::{Error, Result};
 use crate::io::{PartedMesh, ResultFile, blocks};
 use crate::mesh::TetMesh;
@@ -92,7 +93,9 @@ fn usable(case: &Case, ranks: usize) -> Result<Option<PathBuf>> {
         return Ok(None);
     };
     let is_hdf5 = path.extension().is_some_and(|e| e == "h5" || e == "hdf5");
-    let whole = input.fibres.is_some() || input.unit.is_some_and(|u| u != LengthUnit::Mm);
+    let whole = input.fibres.is_some()
+        || input.fibre_rule.is_some()
+        || input.unit.is_some_and(|u| u != LengthUnit::Mm);
     if !is_hdf5 || whole || ranks == 1 {
         return Ok(None);
     }
@@ -104,6 +107,10 @@ fn usable(case: &Case, ranks: usize) -> Result<Option<PathBuf>> {
             "the mesh has {} parts for {ranks} ranks: rank 0 reads it as a whole",
             file.parts()
         );
+        return Ok(None);
+    }
+    if case.output.has(OutputFormat::Dat) {
+        tracing::info!("output.formats \"dat\" needs the whole mesh on rank 0");
         return Ok(None);
     }
     if matches!(
@@ -185,9 +192,13 @@ pub fn write(
 ) -> Result<()> {
     const FIELD: &str = "/fields/activation_time";
     let (comm, begun) = (job.comm, Instant::now());
-    let provenance = job.provenance(std::slice::from_ref(&parted.path))?;
+    let mut inputs = vec![parted.path.clone()];
+    inputs.extend(sources::files(&job.case)?);
+    let provenance = job.provenance(&inputs)?;
+    let companions = companions(&job.case.output);
     let begin = || -> Result<ResultFile> {
         let mut file = ResultFile::create(&output.path("eikonal.h5"))?;
+        file.companions(companions);
         file.copy_mesh(&parted.path, model.size, |tags| match &parted.tags {
             Some(all) => {
                 let domain = |tag: &i32| all.partition_point(|t| t < tag) as u32;

@@ -1,11 +1,14 @@
 //! Sources of a case: from places in the configuration to vertices of the mesh.
 
+use std::path::PathBuf;
+
 use crate::comm::{Communicator, agree, broadcast_slice, gather_slices};
 use crate::config::{Case, Place};
 use crate::eikonal::forward::Source;
 use crate::error::{Error, Result};
 use crate::mesh::TetMesh;
 use crate::mesh::adjacency::EDGES;
+use crate::mesh::formats::carp_data::read_vtx;
 use crate::partition::local_mesh::Part;
 use crate::tensor::{Vec3, norm, sub};
 
@@ -21,6 +24,15 @@ pub fn resolve(case: &Case, mesh: &TetMesh, unit_mm: f64) -> Result<Vec<Source>>
         }));
     }
     Ok(sources)
+}
+
+/// The files that sources name.
+pub fn files(case: &Case) -> Result<Vec<PathBuf>> {
+    let named = case.sources()?.iter().filter_map(|s| match &s.place {
+        Place::File(path) => Some(path.clone()),
+        _ => None,
+    });
+    Ok(named.collect())
 }
 
 /// The same where each rank holds its own part of the mesh alone: of `vertices` in all. Collective.
@@ -39,6 +51,7 @@ pub fn resolve_parted(
         let key = format!("source.{i}");
         let found: Result<Vec<u32>> = match &source.place {
             Place::Vertices(list) => numbered(&key, list, vertices, case),
+            Place::File(path) => read_vtx(path, vertices),
             Place::Point(point) => {
                 let point = point.map(|c| c * unit_mm);
                 // Of vertices equally near the lowest, as in a mesh read as a whole.
@@ -166,6 +179,7 @@ fn place_vertices(
             }
             Ok(found)
         }
+        Place::File(path) => read_vtx(path, n),
         Place::Tag(tag) => {
             let of_tag = mesh
                 .tetrahedra

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
-"""Writes the small mesh files of this folder with VTK, meshio and h5py: the readers are tested on other programs' files.
+"""Writes the small mesh files of this folder with VTK, meshio, Gmsh and h5py: the readers are tested on other programs' files.
 
-python3 make.py      Needs the packages vtk, meshio and h5py.
+python3 make.py      Needs the packages vtk, meshio, gmsh and h5py.
 A box of 3x3x3 points, 48 Kuhn tetrahedra, and two cells to skip: a triangle before, a wedge after them.
 tests/mesh_formats.rs states the same numbers by formula.
 """
@@ -107,3 +107,45 @@ with h5py.File("h5py.h5", "w") as f:
     d.attrs["unit"] = np.bytes_("mm2/ms2")
     d = f.create_dataset("fields/phi", data=phi)
     d.attrs["unit"] = "ms"
+
+from vtkmodules.vtkIOHDF import vtkHDFWriter
+
+w = vtkHDFWriter()
+w.SetFileName("vtk.vtkhdf")
+w.SetInputData(grid())
+w.SetCompressionLevel(4)
+w.SetChunkSize(100)
+assert w.Write()
+
+# Gmsh: numbers with gaps, three volumes that are physical groups 11 to 13, skipped triangles and
+# points, values on nodes and on elements.
+import gmsh
+
+gmsh.initialize()
+gmsh.option.setNumber("General.Terminal", 0)
+gmsh.option.setNumber("PostProcessing.SaveMesh", 0)
+gmsh.model.add("box")
+gmsh.model.addDiscreteEntity(2, 4)
+for volume in (5, 6, 7):
+    gmsh.model.addDiscreteEntity(3, volume, [4])
+    gmsh.model.addPhysicalGroup(3, [volume], volume + 6)
+gmsh.model.addPhysicalGroup(2, [4], 2, "surface")
+number = 10 + 2 * np.arange(n)
+gmsh.model.mesh.addNodes(2, 4, number, points.ravel())
+gmsh.model.mesh.addElementsByType(4, 2, [1], number[[0, 1, 3]])
+for volume in (5, 6, 7):
+    own = np.arange(len(tets))[np.arange(len(tets)) % 3 == volume - 5]
+    gmsh.model.mesh.addElementsByType(volume, 4, 100 + 3 * own, number[np.array(tets)[own]].ravel())
+views = [gmsh.view.add("phi"), gmsh.view.add("fibres")]
+gmsh.view.addHomogeneousModelData(views[0], 0, "box", "NodeData", number, phi, 0, 1)
+gmsh.view.addHomogeneousModelData(views[1], 0, "box", "ElementData", 100 + 3 * np.arange(len(tets)), fibre[1:-1].ravel(), 0, 3)
+for version, text in ((2.2, "22"), (4.1, "41")):
+    for binary, mode in ((0, "ascii"), (1, "binary")):
+        gmsh.option.setNumber("Mesh.MshFileVersion", version)
+        gmsh.option.setNumber("Mesh.Binary", binary)
+        name = f"gmsh_{mode}_{text}.msh"
+        gmsh.write(name)
+        for view in views:
+            gmsh.view.write(view, name, append=True)
+gmsh.finalize()
+meshio.gmsh.write("meshio_41.msh", meshio.Mesh(points, [("tetra", tets)], point_data={"phi": phi}, cell_data={"fibres": [fibre[1:-1]]}), "4.1", binary=True)

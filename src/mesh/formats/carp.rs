@@ -7,12 +7,10 @@
 //! ```
 //! Any of the three names, or the base name alone, stands for the mesh. Fields, domains and tensors are not written.
 
-use std::io::Write;
 use std::path::{Path, PathBuf};
 
-use super::numbers::parse;
+use super::lines::{lines, read_bytes, text_file, whole};
 use super::{FileMesh, MeshFormat};
-use crate::atomic_file::Partial;
 use crate::error::{Error, Result};
 use crate::mesh::TetMesh;
 use crate::tensor::Vec3;
@@ -113,111 +111,6 @@ impl MeshFormat for Carp {
     }
 }
 
-/// Writes and syncs a file beside `path`, to be completed.
-fn text_file(
-    path: &Path,
-    write: impl FnOnce(&mut dyn Write) -> std::io::Result<()>,
-) -> Result<Partial> {
-    let (partial, file) = Partial::create(path)?;
-    let mut out = std::io::BufWriter::new(file);
-    write(&mut out)
-        .and_then(|()| out.flush())
-        .and_then(|()| out.get_ref().sync_all())
-        .map_err(|e| Error::io(path, "write", &e))?;
-    Ok(partial)
-}
-
-/// The words of each line that has any, with its number.
-struct Lines<'a> {
-    path: &'a Path,
-    rest: &'a [u8],
-    number: usize,
-}
-
-impl<'a> Lines<'a> {
-    fn bad(&self, problem: impl Into<String>, remedy: &str) -> Error {
-        Error::bad_file(self.path, format!("line {}", self.number), problem, remedy)
-    }
-
-    fn next(&mut self) -> Option<impl Iterator<Item = &'a [u8]> + use<'a>> {
-        while !self.rest.is_empty() {
-            let end = (self.rest.iter().position(|&b| b == b'\n')).unwrap_or(self.rest.len());
-            let line = self.rest[..end].trim_ascii();
-            self.rest = self.rest.get(end + 1..).unwrap_or_default();
-            self.number += 1;
-            if !line.is_empty() && line[0] != b'#' {
-                let words = line.split(u8::is_ascii_whitespace);
-                return Some(words.filter(|w| !w.is_empty()));
-            }
-        }
-        None
-    }
-
-    /// The count on the first line; no line is shorter than two bytes.
-    fn count(&mut self, what: &str) -> Result<usize> {
-        let word = self.next().and_then(|mut words| words.next());
-        let count = word
-            .and_then(|w| std::str::from_utf8(w).ok()?.parse::<usize>().ok())
-            .ok_or_else(|| self.bad(format!("no number of {what}"), "the first line is a count"))?;
-        if count > self.rest.len() {
-            let problem = format!("{count} {what} in {} bytes", self.rest.len());
-            return Err(self.bad(problem, "the file may be truncated; copy it again"));
-        }
-        Ok(count)
-    }
-
-    fn row(
-        &mut self,
-        row: usize,
-        count: usize,
-        what: &str,
-    ) -> Result<impl Iterator<Item = &'a [u8]> + use<'a>> {
-        self.next().ok_or_else(|| {
-            let problem = format!("the file ends after {row} of {count} {what}");
-            self.bad(problem, "the file may be truncated; copy it again")
-        })
-    }
-
-    fn floats<const C: usize>(
-        &self,
-        mut words: impl Iterator<Item = &'a [u8]>,
-    ) -> Result<[f64; C]> {
-        let mut values = [0.0; C];
-        for value in &mut values {
-            *value = words.next().and_then(parse).ok_or_else(|| {
-                self.bad(
-                    format!("no {C} numbers"),
-                    "the file may be damaged; make it again",
-                )
-            })?;
-        }
-        Ok(values)
-    }
-
-    /// Nothing but blank lines may follow.
-    fn end(&mut self, count: usize, what: &str) -> Result<()> {
-        match self.next() {
-            None => Ok(()),
-            Some(_) => {
-                let problem = format!("more lines than the {count} {what} of the first line");
-                Err(self.bad(problem, "correct the count"))
-            }
-        }
-    }
-}
-
-fn read_bytes(path: &Path) -> Result<Vec<u8>> {
-    std::fs::read(path).map_err(|e| Error::io(path, "read", &e))
-}
-
-fn lines<'a>(path: &'a Path, bytes: &'a [u8]) -> Lines<'a> {
-    Lines {
-        path,
-        rest: bytes,
-        number: 0,
-    }
-}
-
 fn read_points(path: &Path) -> Result<Vec<Vec3>> {
     let bytes = read_bytes(path)?;
     let mut lines = lines(path, &bytes);
@@ -279,10 +172,6 @@ fn read_elements(path: &Path) -> Result<(TetMesh, Vec<usize>, usize)> {
         );
     }
     Ok((mesh, cells, m))
-}
-
-fn whole<T: std::str::FromStr>(word: Option<&[u8]>) -> Option<T> {
-    std::str::from_utf8(word?).ok()?.parse().ok()
 }
 
 type Directions = Option<Vec<Vec3>>;

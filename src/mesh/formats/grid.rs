@@ -153,7 +153,7 @@ impl Grid {
     }
 
     /// Moves the arrays to where the mesh wants them.
-    fn recognise(mut self, mesh: &mut TetMesh, path: &Path) -> Result<()> {
+    pub fn recognise(mut self, mesh: &mut TetMesh, path: &Path) -> Result<()> {
         mesh.fibres = self.directions(FIBRES, mesh);
         mesh.sheets = self.directions(SHEETS, mesh);
         if let Some(a) = take(&mut self.cell_arrays, TAGS, |a| {

@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use hdf5::plist::dataset_create::Layout;
 use hdf5::types::{FixedAscii, FixedUnicode, TypeDescriptor, VarLenAscii, VarLenUnicode};
 use hdf5::{Dataset, Group, H5Type};
 
@@ -104,6 +105,10 @@ impl<'a> Source<'a> {
 
     /// Refuses to allocate for numbers that the file cannot hold.
     fn holds(&self, numbers: usize) -> Result<()> {
+        if self.dataset.layout() == Layout::Virtual {
+            let remedy = "give that file; of a result it is the .h5 beside this one";
+            return Err(self.bad("is a view of another file's numbers", remedy));
+        }
         if !self.is_number() {
             let problem = format!("holds {} instead of numbers", self.kind);
             return Err(self.bad(problem, "store floats or integers"));

@@ -395,7 +395,7 @@ impl<'a> Reader<'a> {
 }
 
 /// VTK writes what could split a name as %20 and the like.
-fn decode_name(name: &str) -> String {
+pub fn decode_name(name: &str) -> String {
     let mut bytes = Vec::with_capacity(name.len());
     let mut rest = name.as_bytes();
     while let [first, after @ ..] = rest {

@@ -10,13 +10,20 @@ use crate::tensor::Vec3;
 use crate::units::LengthUnit;
 
 mod carp;
+pub mod carp_data;
 mod fibres;
+mod gmsh;
+mod gmsh_reader;
+mod gmsh_write;
 mod grid;
 mod hdf5;
 mod hdf5_heap;
 mod hdf5_source;
 mod legacy_vtk;
+mod lines;
 mod numbers;
+mod tetgen;
+pub mod vtkhdf;
 mod vtu;
 mod vtu_data;
 mod vtu_write;
@@ -26,8 +33,20 @@ pub use hdf5::{create_file, open_file, read_group, write_error, write_group, wri
 pub use hdf5_source::Source as Hdf5Source;
 
 /// THE list of mesh formats.
-pub static FORMATS: &[&dyn MeshFormat] =
-    &[&hdf5::Hdf5, &vtu::Vtu, &legacy_vtk::LegacyVtk, &carp::Carp];
+pub static FORMATS: &[&dyn MeshFormat] = &[
+    &hdf5::Hdf5,
+    &vtu::Vtu,
+    &legacy_vtk::LegacyVtk,
+    &carp::Carp,
+    &gmsh::Gmsh {
+        version: gmsh::Version::Four,
+    },
+    &gmsh::Gmsh {
+        version: gmsh::Version::Two,
+    },
+    &tetgen::TetGen,
+    &vtkhdf::VtkHdf,
+];
 
 /// A kind of mesh file.
 pub trait MeshFormat: Sync {

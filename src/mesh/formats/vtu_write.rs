@@ -8,6 +8,7 @@ use flate2::write::ZlibEncoder;
 
 use super::grid::TETRAHEDRON;
 use crate::mesh::TetMesh;
+use crate::tensor::full_matrix;
 
 /// The mesh as appended base64, zlib-compressed, with 64-bit headers.
 pub fn encode(mesh: &TetMesh) -> std::io::Result<Vec<u8>> {
@@ -45,8 +46,7 @@ pub fn encode(mesh: &TetMesh) -> std::io::Result<Vec<u8>> {
     }
     if let Some(tensors) = &mesh.velocity_tensor {
         // All nine: readers disagree on the order of six.
-        let nine = |[xx, xy, xz, yy, yz, zz]: [f64; 6]| [xx, xy, xz, xy, yy, yz, xz, yz, zz];
-        let full: Vec<[f64; 9]> = tensors.iter().map(|&t| nine(t)).collect();
+        let full: Vec<[f64; 9]> = tensors.iter().map(full_matrix).collect();
         writer.array("velocity_tensor", "Float64", 9, &f64s(full.as_flattened()))?;
     }
     if let Some(domains) = &mesh.domains {

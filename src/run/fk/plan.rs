@@ -56,12 +56,13 @@ pub fn plan(
             .map(|r| (20 << 20) + active / ranks * per_cell + if r == 0 { on_root } else { 0 })
             .collect();
     }
-    let mut files = vec!["fk.h5", "fk.xdmf"];
+    let mut files = job.case.output.files("fk", false);
     if fk.bridge.is_some() {
-        files.extend(["activation.h5", "activation.xdmf"]);
+        files.extend(job.case.output.files("activation", true));
     }
     plan.files = files
-        .into_iter()
+        .iter()
+        .map(String::as_str)
         .chain(["config.toml", "report.json"])
         .map(|name| job.folder.join(name))
         .collect::<Vec<PathBuf>>();

@@ -6,6 +6,7 @@ use std::time::Instant;
 use super::prepare::Prepared;
 use super::record::{Recorders, blank};
 use crate::comm::agree;
+use crate::config::OutputOptions;
 use crate::error::Result;
 use crate::io::ResultFile;
 use crate::monodomain::activation::UpstrokeArrays;
@@ -17,6 +18,7 @@ use crate::report::Provenance;
 use crate::run::bridge;
 use crate::run::job::Job;
 use crate::run::output::Output;
+use crate::run::result::companions;
 
 /// Writes the state of `simulation` after `step` steps and what was recorded until then.
 /// `fields`: u and the gates. Collective.
@@ -41,8 +43,10 @@ pub fn write(
     let upstrokes = simulation.upstrokes(comm);
     simulation.failure(comm)?;
     let time = step as f64 * fk.dt;
+    let options = job.case.output.clone();
     let written = match (recorders.into_recording(), prepared) {
         (Some(recording), Some(p)) => recording.finish(|file| {
+            file.companions(companions(&options));
             for (name, values) in fields.iter().zip(state) {
                 let dataset = format!("/fk/{name}");
                 match values {
@@ -71,7 +75,9 @@ pub fn write(
         report_activation(job, fk, p, &arrays.first);
     }
     let bridged = match (prepared, &upstrokes) {
-        (Some(p), Some(arrays)) => write_bridge(output, p, &arrays.first, time, &provenance),
+        (Some(p), Some(arrays)) => {
+            write_bridge(output, p, &arrays.first, time, &provenance, &options)
+        }
         _ => Ok(()),
     };
     agree(comm, bridged)?;
@@ -106,6 +112,7 @@ fn write_bridge(
     first: &[f64],
     end: f64,
     provenance: &Provenance,
+    options: &OutputOptions,
 ) -> Result<()> {
     let Some(mesh) = &p.bridge else {
         return Ok(());
@@ -117,6 +124,7 @@ fn write_bridge(
         mesh,
         &times,
         &provenance.texts,
+        options,
     )
 }
 

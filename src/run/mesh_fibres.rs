@@ -1,0 +1,145 @@
+//! `isochrone mesh fibres`: fibres by rule for a mesh of ventricles.
+
+use std::path::Path;
+
+use super::mesh::{load_mesh, written};
+use crate::cli::FibresArgs;
+use crate::error::{Error, Result};
+use crate::mesh::TetMesh;
+use crate::mesh::fibre_rule::{RuleAngles, Surfaces, add_fibres, detect};
+use crate::mesh::formats::carp_data::{read_vtx, write_vtx};
+use crate::mesh::formats::write;
+use crate::mesh::generate::FibreAngles;
+use crate::mesh::surface::surface_vertices;
+use crate::tensor::{Vec3, cross, dot, norm};
+
+/// Names of the surfaces on the command line.
+const NAMES: [&str; 5] = ["base", "epicardium", "left", "right", "apex"];
+
+/// Writes the mesh with fibres; says what the surfaces are, and how far its former fibres are.
+pub fn fibres(args: &FibresArgs) -> Result<String> {
+    let mut mesh = load_mesh(&args.files.input)?;
+    let surfaces = surfaces(args, &mesh)?;
+    let angles = RuleAngles {
+        helix: FibreAngles {
+            endocardium: args.endocardium,
+            epicardium: args.epicardium,
+        },
+        sheet: FibreAngles {
+            endocardium: args.sheet_endocardium,
+            epicardium: args.sheet_epicardium,
+        },
+    };
+    let former = mesh.fibres.take();
+    add_fibres(&mut mesh, &surfaces, &angles)?;
+    let output = &args.files.output;
+    write(&mesh, output)?;
+    let mut text = written(&mesh, output);
+    let lists = lists(&surfaces);
+    let counts = NAMES.iter().zip(lists).filter(|(_, list)| !list.is_empty());
+    let counts = counts.map(|(name, list)| format!("{name} {}", list.len()));
+    text += &format!(
+        "vertices of the surfaces: {}\n",
+        counts.collect::<Vec<_>>().join(", ")
+    );
+    if let (Some(former), Some(now)) = (former, &mesh.fibres) {
+        let [median, most] = difference(&former, now);
+        text += &format!(
+            "angle to the fibres that were there: median {median:.1}°, 90 % below {most:.1}°\n"
+        );
+    }
+    if let Some(folder) = &args.write_surfaces {
+        std::fs::create_dir_all(folder).map_err(|e| Error::io(folder, "create the folder", &e))?;
+        for (name, list) in NAMES.iter().zip(lists).filter(|(_, list)| !list.is_empty()) {
+            write_vtx(&folder.join(format!("{name}.vtx")), list)?;
+        }
+        text += &format!("{}: the surfaces as .vtx written\n", folder.display());
+    }
+    Ok(text)
+}
+
+/// In the order of [`NAMES`].
+fn lists(surfaces: &Surfaces) -> [&Vec<u32>; 5] {
+    let Surfaces {
+        base,
+        epicardium,
+        left,
+        right,
+        apex,
+    } = surfaces;
+    [base, epicardium, left, right, apex]
+}
+
+/// Those that are given, the others found; all but the right one given, nothing is sought.
+fn surfaces(args: &FibresArgs, mesh: &TetMesh) -> Result<Surfaces> {
+    let given = |name: &str| args.surface.iter().any(|(n, _)| n == name);
+    if let Some((name, _)) = args
+        .surface
+        .iter()
+        .find(|(n, _)| !NAMES.contains(&n.as_str()))
+    {
+        return Err(Error::Usage {
+            problem: format!("--surface {name}=…: there is no such surface"),
+            remedy: format!("the surfaces are {}", NAMES.join(", ")),
+        });
+    }
+    let needed = ["base", "epicardium", "left", "apex"];
+    let mut surfaces = if needed.iter().all(|name| given(name)) {
+        Surfaces::default()
+    } else {
+        detect(mesh, args.axis)?
+    };
+    for (name, from) in &args.surface {
+        let list = match name.as_str() {
+            "base" => &mut surfaces.base,
+            "epicardium" => &mut surfaces.epicardium,
+            "left" => &mut surfaces.left,
+            "right" => &mut surfaces.right,
+            _ => &mut surfaces.apex,
+        };
+        *list = match from.strip_prefix("tag:") {
+            None => read_vtx(Path::new(from), mesh.vertex_count())?,
+            Some(tag) => of_tag(name, tag, mesh)?,
+        };
+    }
+    Ok(surfaces)
+}
+
+/// Vertices of the surface that tetrahedra with this tag have.
+fn of_tag(name: &str, tag: &str, mesh: &TetMesh) -> Result<Vec<u32>> {
+    let usage = |problem: String, remedy: &str| Error::Usage {
+        problem: format!("--surface {name}=tag:{tag}: {problem}"),
+        remedy: remedy.into(),
+    };
+    let number: i32 = (tag.parse())
+        .map_err(|_| usage("no number".into(), "write tag:N with a tag of the mesh"))?;
+    let mut tagged = vec![false; mesh.vertex_count()];
+    for (tet, _) in (mesh.tetrahedra.iter().zip(&mesh.tags)).filter(|(_, t)| **t == number) {
+        tet.iter().for_each(|&v| tagged[v as usize] = true);
+    }
+    let mut list = surface_vertices(mesh.vertex_count(), &mesh.tetrahedra)?;
+    list.retain(|&v| tagged[v as usize]);
+    match list.is_empty() {
+        false => Ok(list),
+        true => Err(usage(
+            "no tetrahedron at the surface has it".into(),
+            "`isochrone mesh info` lists the tags",
+        )),
+    }
+}
+
+/// Median and ninth decile of the angles between lines, degrees.
+fn difference(a: &[Vec3], b: &[Vec3]) -> [f64; 2] {
+    let mut angles: Vec<f64> = (a.iter().zip(b))
+        .filter(|(a, _)| norm(**a) > 0.0)
+        .map(|(a, b)| norm(cross(*a, *b)).atan2(dot(*a, *b).abs()).to_degrees())
+        .collect();
+    angles.sort_by(f64::total_cmp);
+    let part = |p: usize| {
+        angles
+            .get(angles.len() * p / 100)
+            .copied()
+            .unwrap_or(f64::NAN)
+    };
+    [part(50), part(90)]
+}
