@@ -25,16 +25,29 @@ fn write_slab(path: &Path) {
         path.parent().unwrap(),
         1,
         &[],
-        &["mesh", "generate", "slab", "slab.h5", "--edge", "2", "--size", "40,10,2"],
+        &[
+            "mesh", "generate", "slab", "slab.h5", "--edge", "2", "--size", "40,10,2",
+        ],
     );
     made.succeeds();
     let slab = path.parent().unwrap().join("slab.h5");
     fs::rename(slab, path).unwrap();
     let file = File::open_rw(path).unwrap();
-    let points = file.dataset("/mesh/points").unwrap().read_raw::<f64>().unwrap();
-    let times: Vec<f64> = points.chunks(3).map(|p| (p[0] - least(&points)) / 0.5).collect();
+    let points = file
+        .dataset("/mesh/points")
+        .unwrap()
+        .read_raw::<f64>()
+        .unwrap();
+    let times: Vec<f64> = points
+        .chunks(3)
+        .map(|p| (p[0] - least(&points)) / 0.5)
+        .collect();
     let group = file.create_group("fields").unwrap();
-    group.new_dataset_builder().with_data(&times).create("activation_time").unwrap();
+    group
+        .new_dataset_builder()
+        .with_data(&times)
+        .create("activation_time")
+        .unwrap();
 }
 
 fn least(points: &[f64]) -> f64 {
@@ -47,9 +60,21 @@ fn an_activation_map_has_its_isochrones_and_colours() {
     let file = folder.path().join("map.h5");
     write_slab(&file);
     for ranks in ranks() {
-        let arguments = ["plot", "map.h5", "--view", "top", "--isochrones", "20", "--overwrite"];
+        let arguments = [
+            "plot",
+            "map.h5",
+            "--view",
+            "top",
+            "--isochrones",
+            "20",
+            "--overwrite",
+        ];
         let said = run_with(folder.path(), ranks, &[], &arguments).succeeds();
-        assert!(said.stdout.contains("map-activation.png"), "{}", said.stdout);
+        assert!(
+            said.stdout.contains("map-activation.png"),
+            "{}",
+            said.stdout
+        );
     }
     let (width, height, rgb) = pixels(&folder.path().join("map-activation.png"));
     assert_eq!(width, 1200);
@@ -107,7 +132,10 @@ fn what_cannot_be_drawn_is_told() {
     plot(&["empty"]).fails(66, &["empty", "eikonal.h5"]);
     fs::write(dir.join("text.h5"), "text").unwrap();
     plot(&["text.h5"]).fails(65, &["text.h5", "HDF5"]);
-    File::create(dir.join("bare.h5")).unwrap().create_group("x").unwrap();
+    File::create(dir.join("bare.h5"))
+        .unwrap()
+        .create_group("x")
+        .unwrap();
     plot(&["bare.h5"]).fails(65, &["bare.h5", "nothing that pictures"]);
     fs::write(dir.join("report.json"), "{\n \"command\": \"fk\",\n").unwrap();
     plot(&["report.json"]).fails(65, &["report.json", "line 3", "JSON"]);
@@ -115,7 +143,12 @@ fn what_cannot_be_drawn_is_told() {
     fs::write(dir.join("cut.h5"), &bytes[..bytes.len() / 2]).unwrap();
     plot(&["cut.h5"]).fails(65, &["cut.h5"]);
     plot(&["map.h5", "--output", "/proc/none"]).fails(74, &["/proc/none"]);
-    for wrong in [["--view", "fornt"], ["--cut", "z"], ["--width", "1"], ["--range", "2,1"]] {
+    for wrong in [
+        ["--view", "fornt"],
+        ["--cut", "z"],
+        ["--width", "1"],
+        ["--range", "2,1"],
+    ] {
         let said = plot(&[&["map.h5"], &wrong[..]].concat());
         assert_eq!(said.code, 2, "{wrong:?}: {}", said.stderr);
     }
@@ -136,7 +169,11 @@ fn a_simulation_is_drawn_and_moves() {
     run_with(dir, 1, &[], &["fk", "case.toml", "--output", "out"]).succeeds();
     run_with(dir, 1, &[], &["plot", "out"]).succeeds();
     for name in ["fk-activation", "fk-frames", "fk-probes", "report-timers"] {
-        assert_eq!(pixels(&dir.join(format!("out/{name}.png"))).0, 1200, "{name}");
+        assert_eq!(
+            pixels(&dir.join(format!("out/{name}.png"))).0,
+            1200,
+            "{name}"
+        );
     }
     let file = fs::File::open(dir.join("out/fk-animation.gif")).unwrap();
     let mut decoder = gif::DecodeOptions::new().read_info(file).unwrap();
@@ -148,7 +185,11 @@ fn a_simulation_is_drawn_and_moves() {
     assert_eq!(frames, 7, "at 0, 5, … 30 ms");
     // 18 × 6 mm of cells, from the spacing in the file.
     let spacing = File::open(dir.join("out/fk.h5")).unwrap();
-    let spacing = spacing.dataset("/fk/grid/spacing").unwrap().read_raw::<f64>().unwrap();
+    let spacing = spacing
+        .dataset("/fk/grid/spacing")
+        .unwrap()
+        .read_raw::<f64>()
+        .unwrap();
     assert_eq!(spacing[1..], [0.3, 0.3]);
 }
 
@@ -171,16 +212,29 @@ fn a_scaling_study_is_collected() {
         fs::write(at.join("report.json"), report.to_string()).unwrap();
     };
     for (ranks, threads, solve) in [(1, 1, 8.0), (1, 2, 5.0), (2, 1, 4.0), (2, 2, 2.5)] {
-        put(&format!("run-1/{ranks}x{threads}"), &report(ranks, threads, solve));
+        put(
+            &format!("run-1/{ranks}x{threads}"),
+            &report(ranks, threads, solve),
+        );
     }
     put("run-2/2x2", &report(2, 2, 2.0));
     let scaling = |arguments: &[&str]| run_with(dir, 1, &[], &[&["scaling"], arguments].concat());
     let said = scaling(&["study"]).succeeds();
-    assert!(said.stdout.contains("gradient: strong scaling, timer solve + adjoint"), "{}", said.stdout);
+    assert!(
+        said.stdout
+            .contains("gradient: strong scaling, timer solve + adjoint"),
+        "{}",
+        said.stdout
+    );
     let csv = fs::read_to_string(dir.join("study/scaling.csv")).unwrap();
     let rows: Vec<Vec<&str>> = csv.lines().map(|line| line.split(',').collect()).collect();
     let column = |name: &str| rows[0].iter().position(|c| *c == name).unwrap();
-    let values = |name: &str| rows[1..].iter().map(|row| row[column(name)].parse::<f64>().unwrap()).collect::<Vec<_>>();
+    let values = |name: &str| {
+        rows[1..]
+            .iter()
+            .map(|row| row[column(name)].parse::<f64>().unwrap())
+            .collect::<Vec<_>>()
+    };
     assert_eq!(values("seconds"), [10.0, 6.25, 5.0, 2.5]);
     assert_eq!(values("speed_up"), [1.0, 1.6, 2.0, 4.0]);
     assert_eq!(values("efficiency"), [1.0, 0.8, 1.0, 1.0]);

@@ -147,13 +147,18 @@ pub fn rasterise(
     raster
 }
 
-/// Light from the upper left, in front; the inner side of a surface is darker.
+/// Light from the upper left, in front; the inner side of a surface is darker. Little contrast, for
+/// colours to be compared with their bar.
 fn brightness(normal: Vec3, view: &View) -> f64 {
     const LIGHT: Vec3 = [-0.4, 0.5, 0.77];
     let seen = view.seen(normal);
-    let lit = dot(LIGHT, seen).abs() / norm(LIGHT);
-    let inside = if seen[2] < 0.0 { 0.8 } else { 1.0 };
-    inside * (0.62 + 0.38 * lit)
+    let (side, inside) = if seen[2] < 0.0 {
+        (-1.0, 0.85)
+    } else {
+        (1.0, 1.0)
+    };
+    let lit = 0.5 + 0.5 * side * dot(LIGHT, seen) / norm(LIGHT);
+    inside * (0.66 + 0.34 * lit)
 }
 
 impl Raster {
@@ -235,7 +240,9 @@ mod tests {
 
     /// Cube [0, 1]³ of 6 Kuhn tetrahedra around the diagonal 0–7 (vertex = bits zyx).
     fn cube() -> TetMesh {
-        let points = (0..8u32).map(|v| [0, 1, 2].map(|i| f64::from((v >> i) & 1))).collect();
+        let points = (0..8u32)
+            .map(|v| [0, 1, 2].map(|i| f64::from((v >> i) & 1)))
+            .collect();
         let tetrahedra = vec![
             [0, 1, 3, 7],
             [0, 3, 2, 7],
@@ -258,7 +265,14 @@ mod tests {
             height: 100,
         };
         let projection = Projection::fit(&scene.points, std::slice::from_ref(&view), 100, 100)[0];
-        rasterise(&scene, &scene.at_vertices(&values), &view, plane.as_ref(), projection, on)
+        rasterise(
+            &scene,
+            &scene.at_vertices(&values),
+            &view,
+            plane.as_ref(),
+            projection,
+            on,
+        )
     }
 
     #[test]
@@ -266,7 +280,10 @@ mod tests {
         // From the front (−y): x to the right, z upwards; the middle of pixel (i, j) is at
         // x = (i + ½)/100, z = 1 − (j + ½)/100.
         let raster = seen(None, "front", |[x, _, z]| 3.0 * x + 10.0 * z);
-        assert!(raster.owner.iter().all(|o| *o != NOTHING), "the cube fills the picture");
+        assert!(
+            raster.owner.iter().all(|o| *o != NOTHING),
+            "the cube fills the picture"
+        );
         for (i, j) in [(0, 0), (99, 50), (37, 12), (50, 99)] {
             let exact = 3.0 * (i as f64 + 0.5) / 100.0 + 10.0 * (1.0 - (j as f64 + 0.5) / 100.0);
             assert!((raster.value[j * 100 + i] - exact).abs() < 1e-9, "{i} {j}");
@@ -279,7 +296,9 @@ mod tests {
     fn isolines_run_at_multiples_of_their_step() {
         // x = 0.4 and 0.8 lie between the pixels 39 | 40 and 79 | 80.
         let raster = seen(None, "front", |[x, ..]| x);
-        let row: Vec<usize> = (1..99).filter(|x| raster.isoline(5000 + x, 0.4, 2.0) > 0.9).collect();
+        let row: Vec<usize> = (1..99)
+            .filter(|x| raster.isoline(5000 + x, 0.4, 2.0) > 0.9)
+            .collect();
         assert_eq!(row, [39, 40, 79, 80]);
     }
 
@@ -289,15 +308,27 @@ mod tests {
         let whole = seen(None, "front", |[_, y, _]| y);
         assert!(whole.value.iter().all(|v| v.abs() < 1e-9));
         let plane: Plane = "y=0.25".parse().unwrap();
-        let cut = seen(Some(plane.facing(&"front".parse().unwrap())), "front", |[_, y, _]| y);
+        let cut = seen(
+            Some(plane.facing(&"front".parse().unwrap())),
+            "front",
+            |[_, y, _]| y,
+        );
         assert!(cut.value.iter().all(|v| (v - 0.25).abs() < 1e-9));
-        let back = seen(Some(plane.facing(&"back".parse().unwrap())), "back", |[_, y, _]| y);
+        let back = seen(
+            Some(plane.facing(&"back".parse().unwrap())),
+            "back",
+            |[_, y, _]| y,
+        );
         assert!(back.value.iter().all(|v| (v - 0.25).abs() < 1e-9));
     }
 
     #[test]
     fn a_triangle_without_a_value_is_blank() {
-        let raster = seen(None, "front", |[x, ..]| if x > 0.5 { f64::INFINITY } else { 1.0 });
+        let raster = seen(
+            None,
+            "front",
+            |[x, ..]| if x > 0.5 { f64::INFINITY } else { 1.0 },
+        );
         assert!(raster.value.iter().all(|v| v.is_nan()));
         assert!(raster.owner.iter().all(|o| *o != NOTHING));
     }
@@ -313,7 +344,9 @@ mod tests {
         assert_eq!(middles.len(), 2);
         assert!((14..=15).contains(&middles[0].1[0]), "{middles:?}");
         assert!((60..=68).contains(&middles[1].1[0]), "{middles:?}");
-        let edge: Vec<usize> = (0..100).filter(|x| raster.is_boundary(5000 + x, 1, |o| o)).collect();
+        let edge: Vec<usize> = (0..100)
+            .filter(|x| raster.is_boundary(5000 + x, 1, |o| o))
+            .collect();
         assert_eq!(edge, [29]);
     }
 

@@ -150,9 +150,35 @@ impl Scene {
                 }
             }
         }
-        scene.smooth_all();
+        scene.smooth();
         scene.in_cut = vec![true; scene.triangles.len()];
         scene
+    }
+
+    /// The same with the steps of voxels taken away: vertices move by less than a voxel, without
+    /// shrinking the whole (G. Taubin, SIGGRAPH 1995, λ|μ).
+    pub fn without_steps(mut self) -> Self {
+        let mut neighbours = vec![Vec::new(); self.points.len()];
+        for [a, b, c] in &self.triangles {
+            for (v, w) in [(a, b), (b, c), (c, a)] {
+                neighbours[*v as usize].push(*w);
+            }
+        }
+        for factor in [0.5, -0.53].into_iter().cycle().take(12) {
+            self.points = (self.points.iter().zip(&neighbours))
+                .map(|(p, around)| {
+                    let sum = around
+                        .iter()
+                        .fold([0.0; 3], |sum, w| add(sum, self.points[*w as usize]));
+                    let mean = scale(1.0 / around.len().max(1) as f64, sum);
+                    add(*p, scale(factor, sub(mean, *p)))
+                })
+                .collect();
+        }
+        let in_cut = std::mem::take(&mut self.in_cut);
+        self.smooth();
+        self.in_cut = in_cut;
+        self
     }
 
     /// Values at the vertices; NaN where one that a vertex depends on is not finite.
@@ -198,28 +224,6 @@ impl Scene {
             })
             .collect();
         self.in_cut = vec![false; self.triangles.len()];
-    }
-
-    /// Normals of a surface of steps: means over vertices, and once more over their neighbours.
-    fn smooth_all(&mut self) {
-        let mut normals = self.vertex_normals();
-        for _ in 0..3 {
-            let mut sums = normals.clone();
-            for triangle in &self.triangles {
-                for i in 0..3 {
-                    let (v, w) = (triangle[i] as usize, triangle[(i + 1) % 3] as usize);
-                    sums[v] = add(sums[v], normals[w]);
-                    sums[w] = add(sums[w], normals[v]);
-                }
-            }
-            normals = sums
-                .iter()
-                .map(|n| unit(*n).unwrap_or([0.0, 0.0, 1.0]))
-                .collect();
-        }
-        self.normals = (self.triangles.iter())
-            .map(|triangle| triangle.map(|v| normals[v as usize]))
-            .collect();
     }
 
     /// Adds the polygons in which `plane` cuts tetrahedra.

@@ -24,6 +24,9 @@ const IN_MONTAGE: usize = 6;
 /// At most so many frames are in an animation.
 const IN_ANIMATION: usize = 150;
 
+/// Share of values at each end that a scale of frames may leave out.
+const RARE: f64 = 0.01;
+
 /// Pictures of the simulation in `source`, whose datasets are `names`.
 pub fn offers(source: &Path, names: &[String]) -> Result<Vec<Offer>> {
     let Some(simulated) = Simulated::of(source, names)? else {
@@ -110,13 +113,8 @@ impl Ground {
             return Ok(Self::Plane(plane, simulated.unit));
         }
         let scene = |plane: Option<&_>| {
-            Ok(Scene::of_voxels(
-                grid.shape,
-                grid.spacing,
-                grid.origin,
-                active,
-                plane,
-            ))
+            let (shape, spacing, origin) = (grid.shape, grid.spacing, grid.origin);
+            Ok(Scene::of_voxels(shape, spacing, origin, active, plane).without_steps())
         };
         Stage::new(style.views.clone(), style.cut, scene).map(Self::Space)
     }
@@ -280,10 +278,12 @@ impl<'a> FramesOfU<'a> {
             scale: ColourScale::of(style.colours, std::iter::empty(), style.range, false),
         };
         if style.range.is_none() {
-            let mut ends = vec![];
-            for i in frames.chosen(4 * IN_MONTAGE) {
-                ends.extend(bounds(frames.values(i)?.into_iter()));
+            // Without the few cells under a stimulus, beside which all others would look alike.
+            let mut all = vec![];
+            for i in frames.chosen(IN_MONTAGE + 1) {
+                all.extend(frames.values(i)?.into_iter().filter(|u| u.is_finite()));
             }
+            let ends = quantiles(&mut all, RARE);
             frames.scale = ColourScale::of(style.colours, ends.into_iter(), None, false);
         }
         Ok(frames)
@@ -312,6 +312,18 @@ impl<'a> FramesOfU<'a> {
             isolines: None,
         }
     }
+}
+
+/// The values that a share `rare` of all lies below, and above.
+fn quantiles(values: &mut [f64], rare: f64) -> Vec<f64> {
+    if values.is_empty() {
+        return vec![];
+    }
+    let last = values.len() - 1;
+    let cut = (rare * last as f64) as usize;
+    [cut, last - cut]
+        .map(|i| *values.select_nth_unstable_by(i, f64::total_cmp).1)
+        .to_vec()
 }
 
 /// u at six times side by side; of a cable, u over place and time.
@@ -343,7 +355,18 @@ fn montage(simulated: &Simulated, active: &[bool], style: &Style) -> Result<Vec<
     );
     let whole = canvas.whole();
     let title = [whole.width / 2, canvas.points(28.0)];
-    canvas.text(title, TITLE, Anchor::Centre, BLACK, "u in time")?;
+    let text = match &ground {
+        Ground::Plane(plane, unit) => {
+            let side = |length: f64| format!("{length:.1}").trim_end_matches(".0").to_string();
+            format!(
+                "u on {} × {} {unit}",
+                side(plane.width()),
+                side(plane.height())
+            )
+        }
+        Ground::Space(_) => "u in time".into(),
+    };
+    canvas.text(title, TITLE, Anchor::Centre, BLACK, &text)?;
     let (room, margin) = (canvas.points(colour_bar::ROOM), canvas.points(16.0));
     let panels = whole
         .without([margin, canvas.points(head), room, margin])
@@ -502,25 +525,18 @@ fn tip(simulated: &Simulated, style: &Style) -> Result<Vec<u8>> {
         ));
     };
     let (rows, _) = rows.as_chunks::<5>();
-    let grid = &simulated.grid;
-    let in_space = grid.dimensions == 3;
-    let plane = PlaneGrid {
-        rows: grid.shape[1],
-        columns: grid.shape[2],
-        spacing: [grid.spacing[1], grid.spacing[2]],
-        origin: [grid.origin[0], grid.origin[1]],
+    let in_space = simulated.grid.dimensions == 3;
+    let column = |i: usize| rows.iter().map(|row| row[i]).collect::<Vec<f64>>();
+    let [x, y] = [column(1), column(2)].map(|values| bounds(values.into_iter()));
+    // A path along an axis shall not make a diagram that is too narrow.
+    let least = 0.5 * (x[1] - x[0]).max(y[1] - y[0]).max(1e-3);
+    let widened = |[low, high]: [f64; 2]| {
+        let more = (0.5 * (least - (high - low))).max(0.0);
+        [low - more, high + more]
     };
-    let [x, y] = plane.axes("mm");
-    let (x, y) = match simulated.unit {
-        "mm" => (x, y),
-        // Tips are in mm; of the grid only the number of cells is known.
-        _ => {
-            let column = |i: usize| rows.iter().map(|row| row[i]).collect::<Vec<f64>>();
-            let mut y = Axis::around("y (mm)", &column(2), &[]);
-            y.reversed = true;
-            (Axis::around("x (mm)", &column(1), &[]), y)
-        }
-    };
+    let x = Axis::around("x (mm)", &widened(x), &[]);
+    let mut y = Axis::around("y (mm)", &widened(y), &[]);
+    y.reversed = true;
     let scale = ColourScale::of(
         style.colours,
         rows.iter().map(|row| row[0]),

@@ -343,7 +343,9 @@ fn sensitivity(mesh: &TetMesh, source: &Path, style: &Style) -> Result<Vec<u8>> 
     let norm = |[xx, xy, xz, yy, yz, zz]: [f64; 6]| {
         (xx * xx + yy * yy + zz * zz + 2.0 * (xy * xy + xz * xz + yz * yz)).sqrt()
     };
-    let values: Vec<f64> = rows.into_iter().map(norm).collect();
+    // Grey: tetrahedra through which no wave reaches a vertex first.
+    let seen = |norm: f64| if norm > 0.0 { norm } else { f64::NAN };
+    let values: Vec<f64> = rows.into_iter().map(|row| seen(norm(row))).collect();
     let largest = values
         .iter()
         .copied()

@@ -9,7 +9,8 @@ use crate::plot::chart::{Chart, LABEL, Mark, Series, TICK, TITLE};
 use crate::plot::colour_bar;
 use crate::plot::colours::{BLACK, ColourMap, ColourScale, WHITE, mix, of_group};
 
-/// Phases of a run: name, and timers whose seconds they are. What no timer has is "other".
+/// Phases of a run: name, and timers whose seconds they are. What no timer has is "other"; exchanges
+/// happen within the computation.
 const PHASES: [(&str, &[&str]); 5] = [
     ("setup, partition", &["setup", "partition", "twin"]),
     (
@@ -24,7 +25,7 @@ const PHASES: [(&str, &[&str]); 5] = [
             "finite_differences",
         ],
     ),
-    ("exchange", &["exchange"]),
+    ("exchange and waiting", &[]),
     ("I/O", &["io"]),
     ("other", &[]),
 ];
@@ -135,8 +136,8 @@ fn phases_of(run: &Run) -> Vec<f64> {
         .iter()
         .map(|(_, timers)| run.seconds(timers).unwrap_or(0.0))
         .collect();
-    // Exchanges happen within the computation.
-    seconds[1] = (seconds[1] - seconds[2]).max(0.0);
+    seconds[2] = run.exchange_seconds().min(seconds[1]);
+    seconds[1] -= seconds[2];
     let known: f64 = seconds.iter().sum();
     let total = run.timings.get("total").copied().unwrap_or(known);
     seconds[4] = (total - known).max(0.0);
@@ -366,7 +367,8 @@ mod tests {
         let report = json!({
             "command": "eikonal", "ranks": 2, "threads": 1, "device": "cpu",
             "mesh": { "tetrahedra": 10 },
-            "timings_s": { "setup": 1.0, "partition": 0.5, "solve": 3.0, "exchange": 1.25, "io": 0.25, "total": 5.0 },
+            "timings_s": { "setup": 1.0, "partition": 0.5, "solve": 3.0, "io": 0.25, "total": 5.0 },
+            "counters": { "exchange_us": 2_500_000 },
         });
         let run = Run::of(&report, "report.json".as_ref()).unwrap();
         assert_eq!(phases_of(&run), [1.5, 1.75, 1.25, 0.25, 0.25]);

@@ -115,6 +115,12 @@ impl Run {
         (n > 0).then_some(sum)
     }
 
+    /// Seconds of communication and waiting during the computation, the mean over ranks.
+    pub fn exchange_seconds(&self) -> f64 {
+        let microseconds = self.counters.get("exchange_us").copied().unwrap_or(0);
+        1e-6 * microseconds as f64 / self.ranks as f64
+    }
+
     /// F = 1 + adjoint/solve: what a gradient costs, in forward solutions.
     pub fn factor(&self) -> Option<f64> {
         let adjoint = self.timings.get("adjoint").filter(|s| **s > 0.0)?;

@@ -204,7 +204,7 @@ impl Study {
     }
 }
 
-const TIMERS: [&str; 10] = [
+const TIMERS: [&str; 9] = [
     "total",
     "setup",
     "partition",
@@ -213,10 +213,15 @@ const TIMERS: [&str; 10] = [
     "tangent",
     "misfit",
     "step",
-    "exchange",
     "io",
 ];
-const COUNTERS: [&str; 4] = ["local_solves", "cell_updates", "exchanges", "bytes_sent"];
+const COUNTERS: [&str; 5] = [
+    "local_solves",
+    "cell_updates",
+    "exchanges",
+    "exchange_us",
+    "bytes_sent",
+];
 
 /// The first row of the CSV file.
 pub fn csv_header() -> String {
