@@ -258,3 +258,96 @@ fn a_scaling_study_is_collected() {
     fs::create_dir(dir.join("empty")).unwrap();
     scaling(&["empty"]).fails(66, &["empty", "scaling-study.sh"]);
 }
+
+/// Runs scripts/scaling-study.sh in `folder`; its exit code, output and errors.
+fn study(folder: &Path, path: &str, arguments: &[&str]) -> (i32, String, String) {
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("scripts/scaling-study.sh");
+    let done = std::process::Command::new("bash")
+        .arg(script)
+        .args(arguments)
+        .current_dir(folder)
+        .env("ISOCHRONE", env!("CARGO_BIN_EXE_isochrone"))
+        .env("PATH", path)
+        .envs([
+            ("OMPI_ALLOW_RUN_AS_ROOT", "1"),
+            ("OMPI_ALLOW_RUN_AS_ROOT_CONFIRM", "1"),
+        ])
+        .output()
+        .unwrap();
+    let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
+    (
+        done.status.code().unwrap(),
+        text(done.stdout),
+        text(done.stderr),
+    )
+}
+
+#[test]
+fn a_study_is_submitted_one_job_for_each_pair() {
+    use std::os::unix::fs::PermissionsExt;
+    let folder = tempfile::tempdir().unwrap();
+    let dir = folder.path();
+    let sbatch = dir.join("sbatch");
+    fs::write(
+        &sbatch,
+        "#!/bin/sh\necho \"$1 $2 $3 $(basename \"$5\") $6 $7 $8 POINTS=$POINTS SIZE=$SIZE OUTPUT=$OUTPUT\" >>jobs.log\n",
+    )
+    .unwrap();
+    fs::set_permissions(&sbatch, fs::Permissions::from_mode(0o755)).unwrap();
+    fs::write(dir.join("case.toml"), "[mesh]\n").unwrap();
+    let path = format!("{}:{}", dir.display(), std::env::var("PATH").unwrap());
+    let arguments =
+        "case.toml --ranks 1,4 --threads 8 --weak --submit --per-node 2 --output out -- -q";
+    let (code, said, errors) = study(dir, &path, &arguments.split(' ').collect::<Vec<_>>());
+    assert_eq!(code, 0, "{errors}");
+    assert!(said.contains("isochrone scaling out"), "{said}");
+    // 8 threads take an eighth of the volume of each cube: half the edge of 3 mm.
+    let expected = "--nodes=1 --ntasks-per-node=1 --cpus-per-task=8 weak-scaling.sh eikonal case.toml -q POINTS=1 SIZE=1.5 OUTPUT=out/run-1\n\
+                    --nodes=2 --ntasks-per-node=2 --cpus-per-task=8 weak-scaling.sh eikonal case.toml -q POINTS=4 SIZE=1.5 OUTPUT=out/run-1\n";
+    assert_eq!(fs::read_to_string(dir.join("jobs.log")).unwrap(), expected);
+    for (arguments, code) in [
+        (&["none.toml"][..], 66),
+        (&["case.toml", "--ranks", "0"], 2),
+        (&["case.toml", "--rank", "1"], 2),
+        (&[], 2),
+    ] {
+        assert_eq!(study(dir, &path, arguments).0, code, "{arguments:?}");
+    }
+}
+
+#[test]
+fn a_study_is_run_and_collected() {
+    if !command::has_mpirun() {
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let dir = folder.path();
+    fs::write(
+        dir.join("case.toml"),
+        "[mesh]\ngenerate = { kind = \"slab\", size = [10, 10, 4], edge = 1.0 }\n\
+         [conduction]\nspeed = 0.5\n[[source]]\npoint = [0, 0, 0]\n",
+    )
+    .unwrap();
+    let path = std::env::var("PATH").unwrap();
+    let arguments = "case.toml --ranks 1,2 --threads 1 --output out -- -q";
+    let (code, said, errors) = study(dir, &path, &arguments.split(' ').collect::<Vec<_>>());
+    assert_eq!(code, 0, "{said}{errors}");
+    assert!(
+        said.contains("eikonal: strong scaling, timer solve"),
+        "{said}"
+    );
+    let csv = fs::read_to_string(dir.join("out/scaling.csv")).unwrap();
+    let points: Vec<Vec<&str>> = csv
+        .lines()
+        .skip(1)
+        .map(|l| l.split(',').take(4).collect())
+        .collect();
+    assert_eq!(points.len(), 2, "{csv}");
+    assert_eq!(points[1][..4], ["eikonal", "strong scaling", "2", "1"]);
+    let report = fs::read_to_string(dir.join("out/run-1/2x1/report.json")).unwrap();
+    let report: serde_json::Value = serde_json::from_str(&report).unwrap();
+    assert!(
+        report["counters"]["exchange_us"].as_u64().unwrap() > 0,
+        "{report}"
+    );
+}

@@ -11,6 +11,7 @@ use super::scene::Scene;
 use super::ticks;
 use super::view::{Plane, View};
 use crate::error::Result;
+use crate::tensor::Vec3;
 
 /// Dark grey of isochrones and boundaries.
 const LINE: Colour = [25; 3];
@@ -73,14 +74,19 @@ impl Stage {
         })
     }
 
+    /// For each view the points that the plane leaves.
+    fn kept(&self) -> Vec<Vec<Vec3>> {
+        let of = |(scene, plane): (&Scene, &Option<Plane>)| {
+            // Those of the cut lie in the plane, but for rounding.
+            let kept = |p: &&Vec3| plane.is_none_or(|plane| plane.height(**p) < 1e-6);
+            scene.points.iter().filter(kept).copied().collect()
+        };
+        self.scenes.iter().zip(&self.planes).map(of).collect()
+    }
+
     /// Height over width of all panels side by side, without labels.
     pub fn aspect(&self) -> f64 {
-        let points = self
-            .scenes
-            .iter()
-            .flat_map(|s| &s.points)
-            .copied()
-            .collect::<Vec<_>>();
+        let points = self.kept();
         let unit = Projection::fit(&points, &self.views, 1_000_000, 1);
         let wide = Projection::fit(&points, &self.views, 1, 1_000_000);
         match (unit.first(), wide.first()) {
@@ -123,12 +129,7 @@ impl Stage {
         let size = panels
             .first()
             .map_or([1, 1], |panel| [panel.width - 2 * gap, panel.height]);
-        let points = self
-            .scenes
-            .iter()
-            .flat_map(|s| &s.points)
-            .copied()
-            .collect::<Vec<_>>();
+        let points = self.kept();
         let projections = Projection::fit(&points, &self.views, size[0], size[1]);
         for (i, (panel, projection)) in panels.iter().zip(projections).enumerate() {
             let panel = panel.without([gap, 0, gap, 0]);
@@ -175,8 +176,8 @@ impl Stage {
 
     /// Draws `shown` as seen from view `i` within `on`, without any label.
     pub fn paint(&self, canvas: &mut Canvas, i: usize, on: Rectangle, shown: &Shown) -> Result<()> {
-        let (points, view) = (&self.scenes[i].points, &self.views[i..=i]);
-        let projection = Projection::fit(points, view, on.width, on.height);
+        let (points, view) = (self.kept(), &self.views[i..=i]);
+        let projection = Projection::fit(&points[i..=i], view, on.width, on.height);
         self.paint_at(canvas, i, on, projection[0], shown)
     }
 
@@ -245,7 +246,7 @@ impl Stage {
 /// of boundaries between groups, in pixels.
 fn colour(raster: &Raster, at: usize, shown: &Shown, line: f64, edge: usize) -> Option<Colour> {
     let owner = raster.owner[at];
-    let shaded = |colour: Colour| mix(BLACK, colour, raster.shade[at]);
+    let shaded = |colour: Colour| shaded(colour, raster.shade[at]);
     let boundary = |group: &[u32]| edge > 0 && raster.is_boundary(at, edge, |o| group[o as usize]);
     if owner == NOTHING {
         return None;
@@ -271,6 +272,12 @@ fn colour(raster: &Raster, at: usize, shown: &Shown, line: f64, edge: usize) -> 
     })
 }
 
+/// A colour in the shade, of which there are few: files are smaller so, and nobody sees it.
+fn shaded(colour: Colour, shade: f64) -> Colour {
+    const LEVELS: f64 = 64.0;
+    mix(BLACK, colour, (LEVELS * shade).round() / LEVELS)
+}
+
 /// The colour of a pixel of a field, with its shade and lines `line` pixels wide.
 pub fn field_colour(
     raster: &Raster,
@@ -279,14 +286,14 @@ pub fn field_colour(
     isolines: Option<f64>,
     line: f64,
 ) -> Colour {
-    let under = mix(BLACK, scale.colour(raster.value[at]), raster.shade[at]);
+    let under = shaded(scale.colour(raster.value[at]), raster.shade[at]);
     let covered = isolines.map_or(0.0, |step| raster.isoline(at, step, line));
     mix(under, LINE, 0.85 * covered)
 }
 
-/// Two significant digits.
+/// Three significant digits.
 fn short_number(x: f64) -> String {
-    let digits = (1 - x.abs().max(1e-300).log10().floor() as i32).clamp(0, 9) as usize;
+    let digits = (2 - x.abs().max(1e-300).log10().floor() as i32).clamp(0, 9) as usize;
     let text = format!("{x:.digits$}");
     let text = match text.contains('.') {
         true => text.trim_end_matches('0').trim_end_matches('.').to_string(),
@@ -336,9 +343,14 @@ fn axes(canvas: &mut Canvas, [x, y]: [i32; 2], view: &View) -> Result<()> {
         }
         Ok(())
     })?;
-    for (end, name) in ends.into_iter().zip(["x", "y", "z"]) {
-        // One that points at the viewer has no room for its name.
-        if end[0].hypot(end[1]) > 0.2 {
+    for (i, (end, name)) in ends.into_iter().zip(["x", "y", "z"]).enumerate() {
+        // One that points at the viewer has no room for its name, nor the shorter of two in a line.
+        let length = |end: [f64; 3]| end[0].hypot(end[1]);
+        let hidden = |(j, other): (usize, &[f64; 3])| {
+            let apart = (other[0] - end[0]).hypot(other[1] - end[1]);
+            j != i && apart < 0.35 && (length(*other), j) > (length(end), i)
+        };
+        if length(end) > 0.2 && !ends.iter().enumerate().any(hidden) {
             canvas.text(at(1.45, end), 16.0, Anchor::Centre, [110; 3], name)?;
         }
     }

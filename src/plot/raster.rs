@@ -33,11 +33,11 @@ pub struct Projection {
 }
 
 impl Projection {
-    /// The largest scale at which all `points` fit, seen from each of the views, into `width` ×
-    /// `height` pixels; and for each view the middle.
-    pub fn fit(points: &[Vec3], views: &[View], width: i32, height: i32) -> Vec<Self> {
-        let boxes: Vec<[[f64; 2]; 2]> = (views.iter())
-            .map(|view| {
+    /// The largest scale at which the points of each view fit into `width` × `height` pixels; and
+    /// for each view the middle.
+    pub fn fit(points: &[Vec<Vec3>], views: &[View], width: i32, height: i32) -> Vec<Self> {
+        let boxes: Vec<[[f64; 2]; 2]> = (views.iter().zip(points))
+            .map(|(view, points)| {
                 let mut sides = [[f64::INFINITY; 2], [f64::NEG_INFINITY; 2]];
                 for p in points {
                     let seen = view.seen(*p);
@@ -264,7 +264,8 @@ mod tests {
             width: 100,
             height: 100,
         };
-        let projection = Projection::fit(&scene.points, std::slice::from_ref(&view), 100, 100)[0];
+        let points = [scene.points.clone()];
+        let projection = Projection::fit(&points, std::slice::from_ref(&view), 100, 100)[0];
         rasterise(
             &scene,
             &scene.at_vertices(&values),

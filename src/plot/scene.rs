@@ -164,7 +164,7 @@ impl Scene {
                 neighbours[*v as usize].push(*w);
             }
         }
-        for factor in [0.5, -0.53].into_iter().cycle().take(12) {
+        for factor in [0.5, -0.53].into_iter().cycle().take(30) {
             self.points = (self.points.iter().zip(&neighbours))
                 .map(|(p, around)| {
                     let sum = around

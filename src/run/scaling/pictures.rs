@@ -344,10 +344,9 @@ fn write_point(canvas: &mut Canvas, on: Rectangle, point: &Point, under: [u8; 3]
     );
     let efficiency = format!("{:.0} %", 100.0 * point.efficiency);
     canvas.text([x, y - half], LABEL, Anchor::Centre, ink, &efficiency)?;
-    let seconds = match point.seconds {
-        s if s < 0.1 => format!("{:.2} ms", 1e3 * s),
-        s => format!("{s:.3} s"),
-    };
+    // Three digits.
+    let digits = (2 - point.seconds.log10().floor() as i32).clamp(0, 6) as usize;
+    let seconds = format!("{:.digits$} s", point.seconds);
     canvas.text(
         [x, y + half],
         TICK,
