@@ -166,7 +166,7 @@ pub struct PlotArgs {
     /// Write over pictures that are there
     #[arg(long)]
     pub overwrite: bool,
-    /// Width in pixels (animations: half of it)
+    /// Width in pixels (animations: two thirds of it)
     #[arg(long, value_name = "PIXELS", default_value_t = 1200, value_parser = picture_width)]
     pub width: usize,
     /// From where a mesh is seen, once or more: front (-y), back, left, right, top, bottom, or

@@ -177,7 +177,7 @@ fn a_simulation_is_drawn_and_moves() {
     }
     let file = fs::File::open(dir.join("out/fk-animation.gif")).unwrap();
     let mut decoder = gif::DecodeOptions::new().read_info(file).unwrap();
-    assert_eq!(decoder.width(), 600);
+    assert_eq!(decoder.width(), 800);
     let mut frames = 0;
     while decoder.read_next_frame().unwrap().is_some() {
         frames += 1;

@@ -8,8 +8,11 @@ use super::canvas::Image;
 use super::colours::{BLACK, Colour, ColourMap, NO_VALUE, WHITE, mix};
 use crate::error::{Error, Result};
 
-/// Colours of the map in the palette; the other ones are shades of grey.
+/// Colours of the map in the palette, in all their shades; the other ones are greys.
 const OF_MAP: usize = 200;
+
+/// Brightness of colours on surfaces.
+const SHADES: [f64; 5] = [1.0, 0.93, 0.85, 0.76, 0.62];
 
 /// An animation being written.
 pub struct Animation {
@@ -22,9 +25,19 @@ pub struct Animation {
 }
 
 impl Animation {
-    /// Of pictures of `width` × `height` pixels in colours of `map` and greys, each `seconds` long.
-    pub fn new(width: usize, height: usize, map: ColourMap, seconds: f64) -> Result<Self> {
-        let colours = (0..OF_MAP).map(|i| map.at(i as f64 / (OF_MAP - 1) as f64));
+    /// Of pictures of `width` × `height` pixels in colours of `map` and greys, each `seconds` long;
+    /// `shaded`: of surfaces.
+    pub fn new(
+        width: usize,
+        height: usize,
+        map: ColourMap,
+        shaded: bool,
+        seconds: f64,
+    ) -> Result<Self> {
+        let shades = if shaded { &SHADES[..] } else { &SHADES[..1] };
+        let steps = OF_MAP / shades.len();
+        let at = |i: usize| map.at(i as f64 / (steps - 1) as f64);
+        let colours = (0..steps).flat_map(|i| shades.iter().map(move |s| mix(BLACK, at(i), *s)));
         let greys = 256 - OF_MAP - 1;
         let greys = (0..greys).map(|i| mix(BLACK, WHITE, i as f64 / (greys - 1) as f64));
         let palette: Vec<Colour> = colours.chain([NO_VALUE]).chain(greys).collect();
@@ -92,7 +105,7 @@ mod tests {
 
     #[test]
     fn an_animation_holds_its_pictures() {
-        let mut animation = Animation::new(4, 2, ColourMap::Viridis, 0.1).unwrap();
+        let mut animation = Animation::new(4, 2, ColourMap::Viridis, false, 0.1).unwrap();
         let low = ColourMap::Viridis.at(0.0);
         for colour in [low, WHITE] {
             let image = Image {

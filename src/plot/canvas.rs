@@ -266,7 +266,7 @@ impl Image {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::plot::colours;
+    use crate::plot::colours::{self, BLACK};
 
     #[test]
     fn what_is_painted_is_in_the_png() {
@@ -288,10 +288,23 @@ mod tests {
     }
 
     #[test]
+    fn the_font_has_the_signs_of_our_texts() {
+        for sign in "AZaz09γφΔμ²⁰¹³⁴⁵⁹⁻×·−°µ|()/,.".chars() {
+            let mut canvas = Canvas::new(100, 20);
+            let text = sign.to_string();
+            canvas
+                .text([100, 20], 150.0, Anchor::Centre, BLACK, &text)
+                .unwrap();
+            let dark = canvas.image().rgb.iter().filter(|c| **c < 220).count();
+            assert!(dark > 0, "{sign}");
+        }
+    }
+
+    #[test]
     fn text_is_drawn_where_it_is_put() {
         let mut canvas = Canvas::new(1200, 100);
         canvas
-            .text([1200, 100], 20.0, Anchor::Centre, colours::BLACK, "γ (ms²)")
+            .text([1200, 100], 20.0, Anchor::Centre, BLACK, "γ (ms²)")
             .unwrap();
         let image = canvas.image();
         let dark: Vec<usize> = (0..1200 * 100)

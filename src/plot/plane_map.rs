@@ -107,9 +107,9 @@ mod tests {
         let covered: Vec<usize> = (0..500)
             .filter(|x| raster.isoline(15 * 500 + x, 10.0, 2.0) > 0.5)
             .collect();
-        // Pixels on both sides of x = 20 mm and nothing else but the start, t = 0 at x = 0.
+        // Pixels on both sides of x = 20 mm and 40 mm, and the start, t = 0 at x = 0.
         let away: Vec<usize> = covered.into_iter().filter(|x| *x > 10).collect();
-        assert_eq!(away, [199, 200]);
+        assert_eq!(away, [199, 200, 399, 400]);
         assert!((raster.value[15 * 500 + 300] - 15.025).abs() < 1e-9);
     }
 

@@ -120,7 +120,7 @@ mod tests {
     #[test]
     fn marks_are_round_numbers() {
         assert_eq!(labels(linear(0.0, 146.5, 8)), "0 20 40 60 80 100 120 140");
-        assert_eq!(labels(linear(-0.05, 1.05, 5)), "0 0.5 1");
+        assert_eq!(labels(linear(-0.05, 1.05, 5)), "0 0.5 1.0");
         assert_eq!(labels(linear(-3.0, 3.0, 6)), "−3 −2 −1 0 1 2 3");
         assert_eq!(labels(linear(0.0, 0.7, 3)), "0 0.5");
         assert_eq!(labels(linear(0.0, 3e6, 3)), "0 10⁶ 2·10⁶ 3·10⁶");
@@ -136,6 +136,6 @@ mod tests {
             "10⁻¹² 10⁻¹⁰ 10⁻⁸ 10⁻⁶ 10⁻⁴ 10⁻²"
         );
         assert_eq!(labels(logarithmic(1.0, 64.0, 8)), "1 2 5 10 20 50");
-        assert_eq!(labels(logarithmic(0.9, 1.1, 4)), "0.9 1 1.1");
+        assert_eq!(labels(logarithmic(0.9, 1.1, 4)), "0.90 0.95 1.00 1.05 1.10");
     }
 }

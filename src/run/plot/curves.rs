@@ -119,7 +119,7 @@ fn gradient(source: &Path) -> Result<Chart> {
     Ok(Chart {
         title: "Gradient of the misfit".into(),
         x: Axis::over("domain k", -0.6, last + 0.6).with_ticks(domains),
-        y: Axis::around("df/dγₖ (ms²)", &gradient, &[0.0]),
+        y: Axis::around("df/dγ (ms²)", &gradient, &[0.0]),
         series: vec![bars("", 0, &gradient)],
         aspect: None,
     })

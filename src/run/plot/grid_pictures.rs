@@ -22,7 +22,7 @@ use crate::plot::scene::Scene;
 const IN_MONTAGE: usize = 6;
 
 /// At most so many frames are in an animation.
-const IN_ANIMATION: usize = 150;
+const IN_ANIMATION: usize = 100;
 
 /// Share of values at each end that a scale of frames may leave out.
 const RARE: f64 = 0.01;
@@ -474,7 +474,7 @@ fn space_time(simulated: &Simulated, frames: &FramesOfU, style: &Style) -> Resul
     canvas.image().png()
 }
 
-/// u in time, half as wide as other pictures.
+/// u in time, two thirds as wide as other pictures.
 fn animation(simulated: &Simulated, active: &[bool], style: &Style) -> Result<Vec<u8>> {
     let frames = FramesOfU::open(simulated, style)?;
     let style = Style {
@@ -485,7 +485,7 @@ fn animation(simulated: &Simulated, active: &[bool], style: &Style) -> Result<Ve
     let mut animation: Option<Animation> = None;
     for i in frames.chosen(IN_ANIMATION) {
         let values = frames.values(i)?;
-        let mut canvas = ground.canvas(style.width / 2);
+        let mut canvas = ground.canvas(style.width * 2 / 3);
         ground.draw(
             &mut canvas,
             &time_text(frames.times[i]),
@@ -498,6 +498,7 @@ fn animation(simulated: &Simulated, active: &[bool], style: &Style) -> Result<Ve
                 image.width,
                 image.height,
                 style.colours,
+                matches!(ground, Ground::Space(_)),
                 seconds,
             )?);
         }

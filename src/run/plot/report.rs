@@ -86,7 +86,7 @@ fn gamma_bars(gamma: &[f64]) -> Chart {
     Chart {
         title: "γ found".into(),
         x: Axis::over("domain k", -0.6, gamma.len() as f64 - 0.4).with_ticks(domains),
-        y: Axis::around("conductivity scaling γₖ", gamma, &[0.0]),
+        y: Axis::around("conductivity scaling γ", gamma, &[0.0]),
         series: vec![Series {
             name: String::new(),
             points: corners.collect(),
