@@ -9,7 +9,6 @@ use crate::error::Error;
 use crate::monodomain::options::Spacing;
 use crate::plot::colours::ColourMap;
 use crate::plot::view::{Plane, View};
-use crate::run::plot::Style;
 use crate::units::LengthUnit;
 
 /// Cardiac activation times on tetrahedral meshes, their exact derivatives, and the
@@ -197,30 +196,6 @@ pub struct PlotArgs {
 
 /// Ends of a range.
 pub type Range = (f64, f64);
-
-impl PlotArgs {
-    /// How the pictures look.
-    pub fn style(&self) -> Style {
-        let usual = || {
-            ["-120,25", "60,25"]
-                .iter()
-                .filter_map(|view| view.parse().ok())
-        };
-        let views = match &self.views[..] {
-            [] => usual().collect(),
-            views => views.to_vec(),
-        };
-        Style {
-            width: self.width,
-            views,
-            cut: self.cut,
-            isochrones: self.isochrones,
-            colours: self.colours,
-            range: self.range.map(|(low, high)| [low, high]),
-            speed: self.speed,
-        }
-    }
-}
 
 #[derive(Debug, Clone, Args)]
 pub struct ScalingArgs {

@@ -87,8 +87,9 @@ fn an_activation_map_has_its_isochrones_and_colours() {
     let length = (last - first) as f64;
     assert!(length > 900.0, "{first} {last}");
     // Isochrones at 20, 40 and 60 of 80 ms.
-    let dark: Vec<usize> = (first..=last)
-        .filter(|x| row[*x].iter().all(|c| *c < 75))
+    let green = |x: usize| f64::from(row[x][1]);
+    let dark: Vec<usize> = (first + 6..last - 6)
+        .filter(|x| green(*x) < 0.8 * green(x - 6).min(green(x + 6)))
         .collect();
     let mut lines: Vec<Vec<usize>> = vec![];
     for x in dark {

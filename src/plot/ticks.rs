@@ -86,7 +86,7 @@ fn number(x: f64, step: f64, largest: f64) -> String {
     if x == 0.0 {
         return "0".into();
     }
-    if largest >= 0.999e5 || largest < 1e-3 {
+    if !(1e-3..0.999e5).contains(&largest) {
         let power = largest.log10().floor() as i32;
         let (mantissa, of_step) = (x / 10f64.powi(power), step / 10f64.powi(power));
         let text = minus(format!("{:.*}", decimals(of_step), mantissa));

@@ -56,7 +56,7 @@ pub fn offers(source: &Path, names: &[String]) -> Result<Vec<Offer>> {
         ),
     ];
     let mut offers = Vec::new();
-    for (dataset, name, what, usual, make) in all.into_iter().filter(|one| has(one.0)) {
+    for (_, name, what, usual, make) in all.into_iter().filter(|one| has(one.0)) {
         let file = source.to_owned();
         if name == "restitution" && has("/fk/restitution/conduction_velocity") {
             offers.push(Offer::new(name, what, usual, move |style: &Style| {
@@ -64,7 +64,6 @@ pub fn offers(source: &Path, names: &[String]) -> Result<Vec<Offer>> {
             }));
             continue;
         }
-        let _ = dataset;
         offers.push(Offer::new(name, what, usual, move |style: &Style| {
             chart_png(style, &make(&file)?)
         }));

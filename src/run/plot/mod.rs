@@ -1,10 +1,12 @@
 //! `isochrone plot`: pictures of what a file holds, on rank 0 alone.
 
 mod curves;
+mod frames;
 mod grid;
 mod grid_pictures;
 mod mesh;
 mod report;
+mod tips;
 
 pub use report::simulated;
 
@@ -34,6 +36,29 @@ pub struct Style {
     pub range: Option<[f64; 2]>,
     /// Frames of an animation each second.
     pub speed: f64,
+}
+
+impl Style {
+    /// What the command line asks for.
+    fn of(args: &PlotArgs) -> Self {
+        // Two opposite sides, a little from above.
+        let usual = || {
+            [(-120.0, "-120,25"), (60.0, "60,25")].map(|(a, name)| View::from_angles(name, a, 25.0))
+        };
+        let views = match &args.views[..] {
+            [] => usual().to_vec(),
+            views => views.to_vec(),
+        };
+        Self {
+            width: args.width,
+            views,
+            cut: args.cut,
+            isochrones: args.isochrones,
+            colours: args.colours,
+            range: args.range.map(|(low, high)| [low, high]),
+            speed: args.speed,
+        }
+    }
 }
 
 /// A picture that a file can give.
@@ -127,7 +152,7 @@ fn on_root(args: &PlotArgs) -> Result<String> {
             remedy: format!("it has {}", all.join(", ")),
         });
     }
-    let style = args.style();
+    let style = Style::of(args);
     let files: Vec<PathBuf> = (chosen.iter())
         .map(|(source, offer)| {
             let folder = args.output.clone();
