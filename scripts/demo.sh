@@ -37,6 +37,6 @@ fi
 cat <<END
 
 ParaView: open $output/inversion.xdmf (reader "XDMF Reader"), colour by activation_time or domains.
-Picture:  $PYTHON scripts/picture.py $output heart.png
+Pictures: target/release/isochrone plot $output
 Python:   see "Reading the results" in README.md
 END

@@ -4,8 +4,8 @@
 #     scripts/setup.sh
 #
 # Debian or Ubuntu as root: installs what is missing. Elsewhere: prints what is missing, exits 1.
-# The Python packages (for scripts/check_results.py and scripts/picture.py, and NVIDIA's compiler for
-# the test of the kernels) go to .venv and are optional: where they cannot be had, a line says so and
+# The Python packages (for scripts/check_results.py, and NVIDIA's compiler for the test of the
+# kernels) go to .venv and are optional: where they cannot be had, a line says so and
 # the set-up goes on.
 set -euo pipefail
 source "$(dirname "${BASH_SOURCE[0]}")/environment.sh"
@@ -88,14 +88,14 @@ CUDA_WHEELS=(nvidia-cuda-nvrtc-cu12==12.9.86 nvidia-cuda-nvcc-cu12==12.9.86)
 cuda_ready() { [[ -n ${ISOCHRONE_NVRTC:-} && -n ${ISOCHRONE_PTXAS:-} ]]; }
 
 # Optional: Python packages that read the results.
-python_ready() { "$PYTHON" -c 'import numpy, h5py, matplotlib, vtkmodules' 2>/dev/null; }
+python_ready() { "$PYTHON" -c 'import numpy, h5py, vtkmodules' 2>/dev/null; }
 if ! python_ready; then
-    echo "setup: installing numpy, h5py, vtk and matplotlib into .venv"
+    echo "setup: installing numpy, h5py and vtk into .venv"
     if python3 -m venv .venv &&
-        .venv/bin/python -m pip install -q --retries 1 numpy h5py vtk matplotlib; then
+        .venv/bin/python -m pip install -q --retries 1 numpy h5py vtk; then
         PYTHON=.venv/bin/python
     fi
-    python_ready || echo "setup: without them; only the checks and pictures of results need them" >&2
+    python_ready || echo "setup: without them; only the checks of results need them" >&2
 fi
 if ! cuda_ready; then
     echo "setup: installing NVRTC and ptxas into .venv"

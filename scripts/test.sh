@@ -133,11 +133,7 @@ if "$PYTHON" -c 'import numpy, h5py' 2>/dev/null; then
     step "results read by other programs" "$PYTHON" scripts/check_results.py "$results"
     step "Python of README.md" readme_python
     step "bridge" bridge
-    if "$PYTHON" -c 'import matplotlib' 2>/dev/null; then
-        step "tutorials" tutorials
-    else
-        skip "tutorials" "matplotlib is not installed"
-    fi
+    step "tutorials" tutorials
     step "jobs" env ISOCHRONE="$isochrone" "$PYTHON" tests/jobs/check.py
     if [[ -f ../shared/contract/check.py ]]; then
         step "interface contract" \

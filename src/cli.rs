@@ -7,6 +7,8 @@ use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
 use crate::config::{Argument, DeviceChoice, Inputs};
 use crate::error::Error;
 use crate::monodomain::options::Spacing;
+use crate::plot::colours::ColourMap;
+use crate::plot::view::{Plane, View};
 use crate::units::LengthUnit;
 
 /// Cardiac activation times on tetrahedral meshes, their exact derivatives, and the
@@ -63,6 +65,10 @@ pub enum Command {
     Gradient(GradientArgs),
     /// Gamma of every domain from measured activation times
     Invert(RunArgs),
+    /// Pictures of a result, a mesh or a report, without a display
+    Plot(PlotArgs),
+    /// Table, CSV file and pictures of runs on different numbers of ranks and threads
+    Scaling(ScalingArgs),
     /// Show, check or document a configuration
     #[command(subcommand)]
     Config(ConfigCommand),
@@ -140,6 +146,75 @@ pub struct GradientArgs {
     /// Also the error curves of finite differences (gradient.check)
     #[arg(long)]
     pub check: bool,
+}
+
+#[derive(Debug, Clone, Args)]
+pub struct PlotArgs {
+    /// Result (.h5), report.json, mesh, or a folder of results
+    #[arg(value_name = "FILE")]
+    pub file: PathBuf,
+    /// Say what pictures the file can give; draw nothing
+    #[arg(long)]
+    pub list: bool,
+    /// Draw these [default: those that --list marks]
+    #[arg(long, value_name = "NAME,…", value_delimiter = ',')]
+    pub pictures: Vec<String>,
+    /// Folder of the pictures [default: that of the file]
+    #[arg(long, short, value_name = "DIR")]
+    pub output: Option<PathBuf>,
+    /// Write over pictures that are there
+    #[arg(long)]
+    pub overwrite: bool,
+    /// Width in pixels (animations: two thirds of it)
+    #[arg(long, value_name = "PIXELS", default_value_t = 1200, value_parser = picture_width)]
+    pub width: usize,
+    /// From where a mesh is seen, once or more: front (-y), back, left, right, top, bottom, or
+    /// AZIMUTH,ELEVATION in degrees [default: -120,25 and 60,25]
+    #[arg(
+        long = "view",
+        value_name = "VIEW",
+        allow_negative_numbers = true,
+        allow_hyphen_values = true
+    )]
+    pub views: Vec<View>,
+    /// Take away what lies before a plane: x=MM, y=MM, z=MM, or NX,NY,NZ=MM
+    #[arg(long, value_name = "PLANE", allow_hyphen_values = true)]
+    pub cut: Option<Plane>,
+    /// Distance of isochrones in ms [default: about fifteen of them]
+    #[arg(long, value_name = "MS", value_parser = positive)]
+    pub isochrones: Option<f64>,
+    /// Colour map
+    #[arg(long, value_enum, default_value_t)]
+    pub colours: ColourMap,
+    /// Ends of the colour bar [default: the least and the largest value]
+    #[arg(long, value_name = "LOW,HIGH", value_parser = range, allow_hyphen_values = true)]
+    pub range: Option<Range>,
+    /// Frames of an animation each second
+    #[arg(long, value_name = "N", default_value_t = 10.0, value_parser = positive)]
+    pub speed: f64,
+}
+
+/// Ends of a range.
+pub type Range = (f64, f64);
+
+#[derive(Debug, Clone, Args)]
+pub struct ScalingArgs {
+    /// Folders with a report.json for each run, up to four levels down; or such files
+    #[arg(value_name = "DIR", required = true)]
+    pub folders: Vec<PathBuf>,
+    /// What is compared, a key of timings_s [default: the work of the command, without input and
+    /// output: solve, solve + adjoint, inversion, step]
+    #[arg(long, value_name = "NAME")]
+    pub timer: Option<String>,
+    /// Folder of table and pictures [default: the first DIR]
+    #[arg(long, short, value_name = "DIR")]
+    pub output: Option<PathBuf>,
+    /// Write over those that are there
+    #[arg(long)]
+    pub overwrite: bool,
+    /// Width of the pictures in pixels
+    #[arg(long, value_name = "PIXELS", default_value_t = 1200, value_parser = picture_width)]
+    pub width: usize,
 }
 
 #[derive(Debug, Subcommand)]
@@ -509,6 +584,28 @@ fn device(text: &str) -> Result<DeviceChoice, String> {
         .into_iter()
         .find(|device| device.name() == text)
         .ok_or_else(|| "one of auto, cpu, cuda".into())
+}
+
+fn picture_width(text: &str) -> Result<usize, String> {
+    let width = text.parse().ok().filter(|n| (300..=8000).contains(n));
+    width.ok_or_else(|| "a whole number from 300 to 8000".into())
+}
+
+fn positive(text: &str) -> Result<f64, String> {
+    let number = text
+        .parse()
+        .ok()
+        .filter(|x: &f64| *x > 0.0 && x.is_finite());
+    number.ok_or_else(|| "a positive number".into())
+}
+
+fn range(text: &str) -> Result<Range, String> {
+    let ends = text.split_once(',').and_then(|(low, high)| {
+        let end = |text: &str| text.trim().parse::<f64>().ok();
+        end(low).zip(end(high))
+    });
+    let rising = ends.filter(|(low, high)| low < high && low.is_finite() && high.is_finite());
+    rising.ok_or_else(|| "two numbers, the lower first".into())
 }
 
 fn length_unit(text: &str) -> Result<LengthUnit, String> {

@@ -35,6 +35,7 @@ pub mod mesh;
 pub mod monodomain;
 pub mod numbered_list;
 pub mod partition;
+pub mod plot;
 pub mod progress;
 pub mod real;
 pub mod report;

@@ -7,6 +7,8 @@ use std::time::Duration;
 use clap::Parser;
 
 use isochrone::cli::{Cli, LogForm};
+#[cfg(feature = "mpi")]
+use isochrone::comm::timed::Timed;
 use isochrone::comm::{Communicator, solo::Solo};
 use isochrone::error::{Error, Result};
 use isochrone::progress::Console;
@@ -54,7 +56,7 @@ fn main() -> ExitCode {
 fn communicator() -> Result<Box<dyn Communicator>> {
     #[cfg(feature = "mpi")]
     if isochrone::comm::mpi::launched() {
-        return Ok(Box::new(isochrone::comm::mpi::start()?));
+        return Ok(Box::new(Timed::new(isochrone::comm::mpi::start()?)));
     }
     Ok(Box::new(Solo))
 }

@@ -93,6 +93,12 @@ impl Report {
         self.counters.insert(name.into(), value);
     }
 
+    /// Adds the time that `comm` took since it had taken `before` to the counter `exchange_us`.
+    pub fn count_exchange(&mut self, comm: &dyn Communicator, before: Duration) {
+        let time = comm.waited().saturating_sub(before);
+        self.count("exchange_us", time.as_micros() as u64);
+    }
+
     /// Size of the whole mesh.
     pub fn mesh(&mut self, points: usize, tetrahedra: usize) {
         let size = json!({ "points": points, "tetrahedra": tetrahedra });

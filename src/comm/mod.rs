@@ -12,6 +12,9 @@ pub mod mpi;
 mod reproducible;
 pub mod solo;
 pub mod threads;
+pub mod timed;
+
+use std::time::Duration;
 
 pub(crate) use collective::from_bytes;
 pub use collective::{agree, broadcast_json, broadcast_slice, gather_slices, scatter_slices};
@@ -63,6 +66,12 @@ pub trait Communicator: Send + Sync {
         incoming: &[usize],
         meanwhile: &mut dyn FnMut(),
     ) -> Vec<Vec<u8>>;
+
+    /// Time that this rank has spent in communication so far, waiting included; zero where nobody
+    /// keeps it (see [`timed`]).
+    fn waited(&self) -> Duration {
+        Duration::ZERO
+    }
 
     /// Ends all ranks at once, for what cannot be reported in order (a panic).
     fn abort(&self, exit_code: u8) -> !;

@@ -44,6 +44,33 @@ pub fn read_matrix(path: &Path, dataset: &str) -> Result<(Vec<usize>, Vec<f64>)>
     })
 }
 
+/// Row `i` of an array, all that lies behind its first index; errors as of [`read_f64`], and where
+/// there is no such row.
+pub fn read_row(path: &Path, dataset: &str, i: usize) -> Result<Vec<f64>> {
+    with_source(path, dataset, |source| source.row(i))
+}
+
+/// The shape of an array; errors as of [`read_f64`].
+pub fn read_shape(path: &Path, dataset: &str) -> Result<Vec<usize>> {
+    with_source(path, dataset, |source| Ok(source.shape().to_vec()))
+}
+
+/// The text attribute `name` of a dataset; errors as of [`read_f64`].
+pub fn read_text(path: &Path, dataset: &str, name: &str) -> Result<Option<String>> {
+    with_source(path, dataset, |source| source.text(name))
+}
+
+/// Names of all datasets of a file, "/fk/frames/u".
+///
+/// # Errors
+/// As of [`read_f64`], for the file.
+pub fn dataset_names(path: &Path) -> Result<Vec<String>> {
+    let mut names = Vec::new();
+    let file = open(path)?;
+    list(&file, "", 0, usize::MAX, &mut names);
+    Ok(names)
+}
+
 /// One integer per row; errors as of [`read_f64`], and for numbers that are not whole or beyond `T`.
 pub fn read_integers<T>(
     path: &Path,
@@ -105,15 +132,19 @@ pub fn read_vertices(path: &Path, dataset: &str, n: usize) -> Result<Vec<u32>> {
     Ok(vertices)
 }
 
+fn open(path: &Path) -> Result<File> {
+    open_file(
+        path,
+        "give an HDF5 file; if it is one, it may be truncated: make or copy it again",
+    )
+}
+
 fn with_source<T>(
     path: &Path,
     dataset: &str,
     read: impl FnOnce(&Source) -> Result<T>,
 ) -> Result<T> {
-    let file = open_file(
-        path,
-        "give an HDF5 file; if it is one, it may be truncated: make or copy it again",
-    )?;
+    let file = open(path)?;
     let (group, name) = dataset
         .trim_end_matches('/')
         .rsplit_once('/')
@@ -131,7 +162,7 @@ fn with_source<T>(
 
 fn missing(file: &File, path: &Path, dataset: &str) -> Error {
     let mut names = Vec::new();
-    list(file, "", 0, &mut names);
+    list(file, "", 0, MOST_LISTED, &mut names);
     let remedy = if names.is_empty() {
         "the file has no datasets".to_string()
     } else {
@@ -148,10 +179,11 @@ fn missing(file: &File, path: &Path, dataset: &str) -> Error {
     Error::bad_file(path, format!("dataset {dataset}"), what, remedy)
 }
 
-/// Names of the datasets in `group`, to a depth that stops cyclic links.
-fn list(group: &Group, prefix: &str, depth: usize, names: &mut Vec<String>) {
+/// Names of the datasets in `group`, a few more than `most` of them, to a depth that stops cyclic
+/// links.
+fn list(group: &Group, prefix: &str, depth: usize, most: usize, names: &mut Vec<String>) {
     for name in group.member_names().unwrap_or_default() {
-        if names.len() > MOST_LISTED {
+        if names.len() > most {
             return;
         }
         let full = format!("{prefix}/{name}");
@@ -160,7 +192,7 @@ fn list(group: &Group, prefix: &str, depth: usize, names: &mut Vec<String>) {
         } else if depth < 8
             && let Ok(inner) = group.group(&name)
         {
-            list(&inner, &full, depth + 1, names);
+            list(&inner, &full, depth + 1, most, names);
         }
     }
 }

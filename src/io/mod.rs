@@ -17,7 +17,10 @@ mod xdmf;
 mod xdmf_cells;
 
 pub use checkpoint::{Checkpoint, CheckpointWriter, PREFIX as CHECKPOINT_PREFIX, Stored, latest};
-pub use dataset::{read_f64, read_integers, read_matrix, read_rows, read_vertices};
+pub use dataset::{
+    dataset_names, read_f64, read_integers, read_matrix, read_row, read_rows, read_shape,
+    read_text, read_vertices,
+};
 pub use fingerprint::Fingerprint;
 pub use hdf5::{CellValue, Companions, ResultFile};
 pub use parted_mesh::{PartedMesh, write_parted};

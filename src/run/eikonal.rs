@@ -67,9 +67,10 @@ fn solve<T: Real>(job: &mut Job, model: &Model, output: &Output) -> Result<Vec<f
         let [vertices, tetrahedra] = model.size;
         tracing::info!("solving for {vertices} vertices, {tetrahedra} tetrahedra");
     }
-    let begun = Instant::now();
+    let (begun, waited) = (Instant::now(), job.comm.waited());
     let solution = eikonal.solve(job.comm, &gamma)?;
     job.report.add_time("solve", begun.elapsed());
+    job.report.count_exchange(job.comm, waited);
     count_forward(&mut job.report, &solution.counters);
     let owned = &solution.phi[..model.local.owned];
     Ok(owned.iter().map(|t| t.value()).collect())

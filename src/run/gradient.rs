@@ -77,8 +77,10 @@ fn compute<T: Real>(job: &mut Job, model: &mut Model, output: &Output) -> Result
     let numbers = &model.local.global_vertices[..owned];
     let n = model.size[0];
 
+    let waited = comm.waited();
     let state = misfit.adjoint_state(&gamma)?;
     let adjoint = misfit.gamma_gradient(&state.solution, &gamma, &state.phi_bar);
+    job.report.count_exchange(comm, waited);
     // Time and work of one forward solution and its gradient; what is beside them is not counted.
     let timers = misfit.timers;
     add_timers(&mut job.report, &timers);

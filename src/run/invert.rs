@@ -109,7 +109,7 @@ fn minimise<T: Real>(
     }
     let iterations = options.stop.iterations as u64;
     let mut progress = Progress::start(&job.console, comm.rank(), "inversion", iterations);
-    let begun = Instant::now();
+    let (begun, waited) = (Instant::now(), comm.waited());
     let outcome = coordinate(
         comm,
         &mut misfit,
@@ -136,6 +136,7 @@ fn minimise<T: Real>(
     )?;
     drop(progress);
     job.report.add_time("inversion", begun.elapsed());
+    job.report.count_exchange(comm, waited);
     let saved = history.as_mut().map_or(Ok(()), History::save);
     agree(comm, saved)?;
 

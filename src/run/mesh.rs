@@ -110,7 +110,7 @@ fn refuse_existing(output: &Path, overwrite: bool) -> Result<()> {
     refuse_any_of(&output_format(output)?.files(output), overwrite)
 }
 
-fn refuse_any_of(files: &[PathBuf], overwrite: bool) -> Result<()> {
+pub(super) fn refuse_any_of(files: &[PathBuf], overwrite: bool) -> Result<()> {
     match files.iter().find(|file| file.exists()) {
         Some(file) if !overwrite => Err(Error::Usage {
             problem: format!("{} is there already", file.display()),

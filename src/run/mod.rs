@@ -19,7 +19,9 @@ mod model;
 pub mod output;
 mod parted;
 pub mod plan;
+pub mod plot;
 mod result;
+pub mod scaling;
 mod signals;
 mod sources;
 
@@ -41,6 +43,8 @@ pub fn run(cli: &Cli, comm: &dyn Communicator, console: Console) -> Result<()> {
         Command::Gradient(args) => gradient::run(args, comm, console),
         Command::Invert(args) => invert::run(args, comm, console),
         Command::Mesh(command) => mesh::run(command, comm),
+        Command::Plot(args) => plot::run(args, comm),
+        Command::Scaling(args) => scaling::run(args, comm),
     }
 }
 

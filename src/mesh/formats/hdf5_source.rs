@@ -4,7 +4,8 @@ use std::path::Path;
 
 use hdf5::plist::dataset_create::Layout;
 use hdf5::types::{FixedAscii, FixedUnicode, TypeDescriptor, VarLenAscii, VarLenUnicode};
-use hdf5::{Dataset, Group, H5Type};
+use hdf5::{Dataset, Group, H5Type, Hyperslab, SliceOrIndex};
+use ndarray::IxDyn;
 
 use super::hdf5::reason;
 use super::hdf5_heap::check_texts;
@@ -149,6 +150,22 @@ impl<'a> Source<'a> {
         let mut values = vec![0.0; numbers];
         self.fill(&mut values)?;
         Ok(values)
+    }
+
+    /// Row `i`: the numbers behind the first index.
+    pub fn row(&self, i: usize) -> Result<Vec<f64>> {
+        let Some((rows, inner)) = self.shape.split_first().filter(|(rows, _)| i < **rows) else {
+            let problem = format!("has no row {i}, its shape is {:?}", self.shape);
+            return Err(self.bad(problem, "make the file again"));
+        };
+        let inner_numbers = inner.iter().try_fold(1usize, |n, m| n.checked_mul(*m));
+        self.holds(inner_numbers.unwrap_or(usize::MAX).saturating_mul(*rows))?;
+        let slices = std::iter::once(SliceOrIndex::Index(i))
+            .chain(inner.iter().map(|n| SliceOrIndex::from(0..*n)));
+        let row = Hyperslab::from(slices.collect::<Vec<_>>());
+        (self.dataset.read_slice::<f64, _, IxDyn>(row))
+            .map(|array| array.into_raw_vec_and_offset().0)
+            .map_err(|e| self.bad(reason(&e), "the file may be truncated; copy it again"))
     }
 
     /// Rows of C integers, without HDF5's silent clamping of what does not fit.

@@ -59,10 +59,11 @@ impl March<'_> {
             if let Some(n) = checkpoint_steps {
                 next = next.min((step / n + 1) * n);
             }
-            let begun = Instant::now();
+            let (begun, waited) = (Instant::now(), comm.waited());
             self.simulation.advance(comm, step, next - step);
             self.simulation.failure(comm)?;
             job.report.add_time("step", begun.elapsed());
+            job.report.count_exchange(comm, waited);
             let advanced = next - step;
             step = next;
 

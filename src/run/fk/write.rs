@@ -62,6 +62,9 @@ pub fn write(
                 }
             }
             file.dataset("/fk/time", &[], &[time], "ms")?;
+            // Of the cells: z, y, x, and the low corner x, y, z.
+            file.dataset("/fk/grid/spacing", &[3], &p.grid.spacing, "mm")?;
+            file.dataset("/fk/grid/origin", &[3], &p.grid.origin, "mm")?;
             if let Some(arrays) = &upstrokes {
                 write_upstrokes(file, arrays, fk, p)?;
             }

@@ -1,0 +1,233 @@
+//! Fields of a simulation: on cables, sheets and hearts.
+
+use std::path::Path;
+use std::rc::Rc;
+
+use super::frames::{animation, montage};
+use super::grid::Simulated;
+use super::mesh::{isochrone_step, isochrones_title};
+use super::tips::tip;
+use super::{ANIMATION, Offer, Style, chart_png};
+use crate::error::{Error, Result};
+use crate::io::{read_shape, read_text};
+use crate::plot::axis::Axis;
+use crate::plot::canvas::Canvas;
+use crate::plot::chart::{Chart, Mark, Series};
+use crate::plot::colour_bar;
+use crate::plot::colours::{ColourScale, of_group};
+use crate::plot::map::{Shown, Stage, field_colour};
+use crate::plot::plane_map::PlaneGrid;
+use crate::plot::scene::Scene;
+
+/// Pictures of the simulation in `source`, whose datasets are `names`.
+pub fn offers(source: &Path, names: &[String]) -> Result<Vec<Offer>> {
+    let Some(simulated) = Simulated::of(source, names)? else {
+        return Ok(vec![]);
+    };
+    let simulated = Rc::new(simulated);
+    let has = |name: &str| names.iter().any(|n| n == name);
+    let active = Rc::new(simulated.active(names)?);
+    let frames = has("/fk/frames/u") && has("/fk/frames/time");
+    let mut offers = Vec::new();
+    for dataset in names {
+        let Some(name) = dataset
+            .strip_prefix("/fk/")
+            .filter(|name| !name.contains('/'))
+        else {
+            continue;
+        };
+        if read_shape(source, dataset)? != simulated.grid.file_shape() {
+            continue;
+        }
+        let is_time = name == "activation_time";
+        let usual = is_time || name == "apd" || (name == "u" && !frames);
+        let file = if is_time { "activation" } else { name };
+        let what = match name {
+            "activation_time" => "activation times and isochrones".into(),
+            "u" | "v" | "w" => format!("{name} at the end"),
+            _ => name.replace('_', " "),
+        };
+        let unit = read_text(source, dataset, "unit")?.unwrap_or_default();
+        let (simulated, active, dataset) =
+            (Rc::clone(&simulated), Rc::clone(&active), dataset.clone());
+        let draw = move |style: &Style| field(&simulated, &active, &dataset, &unit, style);
+        offers.push(Offer::new(file, &what, usual, draw));
+    }
+    if frames {
+        let (of, tissue) = (Rc::clone(&simulated), Rc::clone(&active));
+        let draw = move |style: &Style| montage(&of, &tissue, style);
+        let what = if simulated.grid.dimensions < 2 {
+            "u over place and time"
+        } else {
+            "u at six times"
+        };
+        offers.push(Offer::new("frames", what, true, draw));
+        if simulated.grid.dimensions > 1 {
+            let (of, tissue) = (Rc::clone(&simulated), Rc::clone(&active));
+            let draw = move |style: &Style| animation(&of, &tissue, style);
+            offers.push(Offer::new(
+                ANIMATION,
+                "u in time, an animated GIF",
+                true,
+                draw,
+            ));
+        }
+    }
+    if has("/fk/tip") && read_shape(source, "/fk/tip")?[0] > 0 {
+        let of = Rc::clone(&simulated);
+        offers.push(Offer::new(
+            "tip",
+            "trajectories of spiral tips",
+            true,
+            move |style: &Style| tip(&of, style),
+        ));
+    }
+    Ok(offers)
+}
+
+/// What a field is drawn on: a plane with axes, or a stage with voxels.
+pub enum Ground {
+    Plane(PlaneGrid, &'static str),
+    Space(Stage),
+}
+
+impl Ground {
+    /// The ground of a simulation, whose cells in tissue are `active`.
+    pub fn of(simulated: &Simulated, active: &[bool], style: &Style) -> Result<Self> {
+        let grid = &simulated.grid;
+        let ([nz, ny, nx], [_, dy, dx], [x, y, _]) = (grid.shape, grid.spacing, grid.origin);
+        if grid.dimensions < 3 || nz == 1 {
+            let plane = PlaneGrid {
+                rows: ny,
+                columns: nx,
+                spacing: [dy, dx],
+                origin: [x, y],
+            };
+            return Ok(Self::Plane(plane, simulated.unit));
+        }
+        let scene = |plane: Option<&_>| {
+            let (shape, spacing, origin) = (grid.shape, grid.spacing, grid.origin);
+            Ok(Scene::of_voxels(shape, spacing, origin, active, plane).without_steps())
+        };
+        Stage::new(style.views.clone(), style.cut, scene).map(Self::Space)
+    }
+
+    /// A canvas of `width` pixels whose height suits the grid.
+    pub fn canvas(&self, width: usize) -> Canvas {
+        match self {
+            Self::Space(stage) => stage.canvas(width),
+            Self::Plane(plane, _) => {
+                let inner = width as f64 * (1200.0 - colour_bar::ROOM - 130.0) / 1200.0;
+                let labels = 150.0 * width as f64 / 1200.0;
+                let height = (inner * plane.height() / plane.width()).min(0.9 * width as f64);
+                Canvas::new(width, (height.max(0.15 * width as f64) + labels) as usize)
+            }
+        }
+    }
+
+    /// Draws a field under `title`.
+    pub fn draw(&self, canvas: &mut Canvas, title: &str, shown: &Shown) -> Result<()> {
+        let whole = canvas.whole();
+        let (plane, unit) = match self {
+            Self::Space(stage) => return stage.draw(canvas, whole, title, shown),
+            Self::Plane(plane, unit) => (plane, unit),
+        };
+        let Shown::Field {
+            values,
+            scale,
+            label,
+            isolines,
+        } = shown
+        else {
+            return Err(Error::Bug("a grid has no groups".into()));
+        };
+        let [x, y] = plane.axes(unit);
+        let chart = Chart {
+            title: title.into(),
+            x,
+            y,
+            series: vec![],
+            aspect: Some(plane.height() / plane.width()),
+        };
+        let room = canvas.points(colour_bar::ROOM);
+        let on = whole.without([0, 0, room, 0]);
+        let mut place = chart.inner(canvas, on);
+        let line = f64::from(canvas.points(1.0).max(1));
+        chart.draw_over(canvas, on, |canvas, inner| {
+            let raster = plane.raster(values, inner);
+            canvas.paint(inner, |x, y| {
+                let at = y * raster.width + x;
+                Some(field_colour(&raster, at, scale, *isolines, line))
+            });
+        })?;
+        place.left = place.right() + canvas.points(24.0);
+        place.width = room;
+        colour_bar::draw(canvas, place, scale, label, *isolines)
+    }
+}
+
+/// A field of cells; activation times with isochrones.
+fn field(
+    simulated: &Simulated,
+    active: &[bool],
+    dataset: &str,
+    unit: &str,
+    style: &Style,
+) -> Result<Vec<u8>> {
+    let values = simulated.field(dataset)?;
+    let name = dataset.rsplit('/').next().unwrap_or(dataset);
+    let is_time = name == "activation_time";
+    let label = match name {
+        "apd" => "action potential duration (ms)".to_string(),
+        _ if unit.is_empty() || unit == "1" => name.replace('_', " "),
+        _ => format!("{} ({unit})", name.replace('_', " ")),
+    };
+    if simulated.grid.dimensions < 2 {
+        return chart_png(style, &along(simulated, &label, &values));
+    }
+    let scale = ColourScale::of(style.colours, values.iter().copied(), style.range, false);
+    let step = isochrone_step(style, &scale);
+    let isolines = if is_time {
+        Some(step)
+    } else {
+        style.isochrones
+    };
+    let title = match is_time {
+        true => isochrones_title(step),
+        false => {
+            let mut title = label.clone();
+            title[..1].make_ascii_uppercase();
+            title
+        }
+    };
+    let ground = Ground::of(simulated, active, style)?;
+    let mut canvas = ground.canvas(style.width);
+    let shown = Shown::Field {
+        values: &values,
+        scale,
+        label: &label,
+        isolines,
+    };
+    ground.draw(&mut canvas, &title, &shown)?;
+    canvas.image().png()
+}
+
+/// A field of a cable over x.
+fn along(simulated: &Simulated, label: &str, values: &[f64]) -> Chart {
+    let (spacing, origin) = (simulated.grid.spacing[2], simulated.grid.origin[0]);
+    let x: Vec<f64> = (0..values.len())
+        .map(|i| origin + (i as f64 + 0.5) * spacing)
+        .collect();
+    Chart {
+        title: String::new(),
+        x: Axis::around(format!("x ({})", simulated.unit), &x, &[]),
+        y: Axis::around(label, values, &[]),
+        series: vec![Series {
+            name: String::new(),
+            points: x.iter().zip(values).map(|(x, y)| [*x, *y]).collect(),
+            mark: Mark::Line,
+            colour: of_group(0),
+        }],
+        aspect: None,
+    }
+}
