@@ -78,6 +78,14 @@ pub const SECTION: Section = Section {
         .required(),
         Key::new("weights.dataset", Kind::Text, "dataset in that file"),
         Key::new(
+            "noise_ms",
+            Kind::Number(Range::Positive),
+            "standard deviation of the noise of a measurement of weight 1 (of weight w: its root by \
+             that of w)",
+        )
+        .unit("ms")
+        .absent("that of the twin, else estimated from the misfit"),
+        Key::new(
             "parameter",
             Kind::Choice(&["log", "gamma"]),
             "what the optimiser varies: log gamma (stays positive) or gamma",
@@ -143,6 +151,32 @@ pub const SECTION: Section = Section {
             "weight of the squared jumps of log gamma between neighbouring domains",
         )
         .unit("ms²"),
+        Key::new(
+            "regularisation.choose",
+            Kind::Choice(&["given", "l-curve", "discrepancy"]),
+            "given: the weights as they are; l-curve, discrepancy: one multiple of both, at the corner \
+             of the L-curve, or the largest whose misfit is that of the noise",
+        ),
+        Key::new(
+            "regularisation.sweep.least",
+            Kind::Number(Range::Positive),
+            "smallest multiple that the rule tries",
+        ),
+        Key::new(
+            "regularisation.sweep.most",
+            Kind::Number(Range::Positive),
+            "largest multiple, the first",
+        ),
+        Key::new(
+            "regularisation.sweep.steps",
+            Kind::Integer(2),
+            "number of multiples, at equal ratios",
+        ),
+        Key::new(
+            "uncertainty",
+            Kind::Boolean,
+            "standard deviations of the estimate, from one Jacobian at the end",
+        ),
         Key::new(
             "multistart.starts",
             Kind::Integer(0),

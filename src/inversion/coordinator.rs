@@ -1,15 +1,14 @@
 //! Rank 0 runs the optimiser and tells the others what to evaluate; the others serve.
 
-use rand::{Rng, SeedableRng};
-use rand_chacha::ChaCha20Rng;
 use serde::{Deserialize, Serialize};
 
 use super::objective::{Counters, Evaluation, Objective, Want};
 use super::optimizer::{IterationRecord, State, StopReason, minimise};
-use super::options::{GradientMode, InitialHessian, InversionOptions, Multistart, Optimizer};
-use super::options::{Parameter, StopOptions};
+use super::options::{GradientMode, InitialHessian, InversionOptions, Optimizer};
+use super::options::{Parameter, StopOptions, WeightRule};
 use super::problem::Problem;
 use super::regularisation::{Neighbours, Penalty};
+use super::schedule::{CurvePoint, Schedule, Start};
 use crate::comm::{Communicator, agree, broadcast_json};
 use crate::error::{Error, Result};
 
@@ -22,15 +21,21 @@ pub struct Settings {
     gradient: GradientMode,
     stop: StopOptions,
     penalty: Penalty,
-    multistart: Multistart,
+    schedule: Schedule,
 }
 
 impl Settings {
-    /// Choices of section `[inversion]`; `neighbours` are the pairs of domains with common faces.
+    /// Choices of section `[inversion]`; `neighbours` are the pairs of domains with common faces,
+    /// `measurements` the number of times to fit.
     ///
     /// # Errors
-    /// `BadData`: tolerances, factors or ranges that are negative or not finite.
-    pub fn new(options: &InversionOptions, neighbours: Vec<Neighbours>) -> Result<Self> {
+    /// `BadData`: tolerances, factors or ranges that are negative or not finite; a rule for the
+    /// weight of penalties that are zero, or that lacks the noise.
+    pub fn new(
+        options: &InversionOptions,
+        neighbours: Vec<Neighbours>,
+        measurements: u64,
+    ) -> Result<Self> {
         for (key, value) in [
             ("stop.misfit", options.stop.misfit),
             ("stop.gradient_norm", options.stop.gradient_norm),
@@ -45,15 +50,85 @@ impl Settings {
                 ));
             }
         }
+        let penalty = Penalty::new(&options.regularisation, neighbours)?;
         Ok(Self {
             optimizer: options.optimizer,
             parameter: options.parameter,
             initial_hessian: options.initial_hessian,
             gradient: options.gradient,
             stop: options.stop.clone(),
-            penalty: Penalty::new(&options.regularisation, neighbours)?,
-            multistart: options.multistart.clone(),
+            schedule: schedule(options, &penalty, measurements)?,
+            penalty,
         })
+    }
+
+    /// The penalties with the multiple that `run` had.
+    pub fn penalty_of(&self, run: &RunSummary) -> Penalty {
+        self.penalty.times(run.factor)
+    }
+
+    /// The L-curve of all runs of a sweep.
+    pub fn curve(&self, outcome: &Outcome) -> Option<Vec<CurvePoint>> {
+        self.schedule.curve(&outcome.runs)
+    }
+}
+
+/// The minimisations that the options ask for.
+fn schedule(options: &InversionOptions, penalty: &Penalty, measurements: u64) -> Result<Schedule> {
+    let rule = options.regularisation.choose;
+    if rule == WeightRule::Given {
+        return Ok(Schedule::Starts(options.multistart.clone()));
+    }
+    let bad = |key: &str, problem: &str, remedy: &str| {
+        Err(Error::bad_data(
+            format!("inversion.{key}"),
+            problem,
+            remedy,
+        ))
+    };
+    let choose = "regularisation.choose";
+    if penalty.is_zero() {
+        return bad(
+            choose,
+            "there is no penalty to weigh",
+            "give regularisation.tikhonov or, with several domains, neighbour_jump: the weight that \
+             the rule multiplies",
+        );
+    }
+    if options.stop.misfit > 0.0 {
+        return bad(
+            "stop.misfit",
+            "would end a minimisation before the penalties have their say",
+            "remove it, or regularisation.choose",
+        );
+    }
+    if options.multistart.starts > 0 {
+        return bad(choose, "goes with one start only", "remove multistart");
+    }
+    let sweep = options.regularisation.sweep.clone();
+    if !(0.0 < sweep.least && sweep.least < sweep.most && sweep.most.is_finite()) {
+        return bad(
+            "regularisation.sweep",
+            &format!("from {} to {}", sweep.least, sweep.most),
+            "give 0 < least < most",
+        );
+    }
+    match (rule, options.noise()) {
+        (WeightRule::Discrepancy, None) => bad(
+            choose,
+            "the discrepancy rule needs the noise of the measurements",
+            "give inversion.noise_ms, or choose \"l-curve\"",
+        ),
+        (WeightRule::Discrepancy, Some(noise)) => Ok(Schedule::Discrepancy {
+            sweep,
+            target: measurements as f64 * noise * noise,
+        }),
+        _ if sweep.steps < 3 => bad(
+            "regularisation.sweep.steps",
+            "a curve needs three points",
+            "give 3 or more",
+        ),
+        _ => Ok(Schedule::LCurve(sweep)),
     }
 }
 
@@ -67,6 +142,10 @@ pub struct RunSummary {
     pub misfit: f64,
     /// Misfit and penalties.
     pub objective: f64,
+    /// Multiple λ of the configured penalties.
+    pub factor: f64,
+    /// The configured penalties, without λ.
+    pub penalty: f64,
     pub gradient_norm: f64,
     pub iterations: usize,
     pub stop_reason: StopReason,
@@ -96,7 +175,8 @@ pub struct Resume {
 pub struct Outcome {
     /// All starts, in order; the last may have been interrupted.
     pub runs: Vec<RunSummary>,
-    /// Index in `runs` of the one with the smallest objective.
+    /// Index in `runs` of the result: the smallest objective, or what the rule for the penalties
+    /// chose.
     pub best: usize,
     /// Why the inversion ended: the reason of the best run, or the interruption.
     pub stop_reason: StopReason,
@@ -176,7 +256,7 @@ impl Objective for Leader<'_> {
     }
 }
 
-/// Minimises the objective from `initial` γ, and from random starts around it. Collective:
+/// Minimises the objective from `initial` γ, as often as the settings ask for. Collective:
 /// `settings`, `initial`, `resume` and `callbacks` are read on rank 0 only.
 ///
 /// # Errors
@@ -234,14 +314,14 @@ fn lead(
         }
         None => (Vec::new(), Vec::new(), None),
     };
-    while runs.len() <= settings.multistart.starts {
-        let start = runs.len();
-        let initial_gamma = start_gamma(initial, &settings.multistart, start);
+    while let Some(Start { gamma, factor }) = settings.schedule.next(initial, &runs) {
+        let (start, initial_gamma) = (runs.len(), gamma);
+        let penalty = settings.penalty.times(factor);
         let counters = resumed.as_ref().map_or(Counters::default(), |s| s.counters);
         let mut problem = Problem::new(
             leader,
             settings.parameter,
-            &settings.penalty,
+            &penalty,
             settings.gradient,
             counters,
         );
@@ -274,6 +354,8 @@ fn lead(
         runs.push(RunSummary {
             start,
             initial_gamma,
+            factor,
+            penalty: settings.penalty.value(&state.point.gamma),
             gradient_norm: state.point.gradient_norm(),
             gamma: state.point.gamma,
             misfit: state.point.misfit,
@@ -287,10 +369,9 @@ fn lead(
             break;
         }
     }
-    let best = (0..runs.len())
-        .min_by(|&a, &b| runs[a].objective.total_cmp(&runs[b].objective))
-        .ok_or_else(|| Error::Bug("an inversion without a run".into()))?;
-    let last = runs[runs.len() - 1].stop_reason;
+    let best = settings.schedule.best(&runs);
+    let last = runs.last().map(|run| run.stop_reason);
+    let last = last.ok_or_else(|| Error::Bug("an inversion without a run".into()))?;
     Ok(Outcome {
         stop_reason: if last.is_interruption() {
             last
@@ -301,20 +382,6 @@ fn lead(
         runs,
         history,
     })
-}
-
-/// γ of a start: the initial one, then log γ uniform within ± log_range around it. Each start has
-/// its own stream of random numbers, so that a resumed run draws the same.
-fn start_gamma(initial: &[f64], options: &Multistart, start: usize) -> Vec<f64> {
-    if start == 0 {
-        return initial.to_vec();
-    }
-    let mut rng = ChaCha20Rng::seed_from_u64(options.seed);
-    rng.set_stream(start as u64);
-    initial
-        .iter()
-        .map(|g| g * ((2.0 * rng.random::<f64>() - 1.0) * options.log_range).exp())
-        .collect()
 }
 
 fn check_gamma(gamma: &[f64], domains: usize) -> Result<()> {

@@ -4,6 +4,8 @@
 
 use std::time::{Duration, Instant};
 
+use nalgebra::DMatrix;
+
 use super::misfit::{LocalObservations, tangent_gradient};
 use super::objective::{Evaluation, Objective, Want};
 use super::options::GradientMode;
@@ -28,7 +30,7 @@ pub struct Timers {
 /// Misfit of the eikonal solution on one rank.
 pub struct EikonalMisfit<'a, T: Real> {
     comm: &'a dyn Communicator,
-    eikonal: &'a Eikonal<T>,
+    pub eikonal: Eikonal<T>,
     observations: LocalObservations,
     mode: GradientMode,
     domains: usize,
@@ -55,7 +57,7 @@ impl<'a, T: Real> EikonalMisfit<'a, T> {
     /// mean the adjoint).
     pub fn new(
         comm: &'a dyn Communicator,
-        eikonal: &'a Eikonal<T>,
+        eikonal: Eikonal<T>,
         observations: LocalObservations,
         mode: GradientMode,
         domains: usize,
@@ -170,6 +172,24 @@ impl<'a, T: Real> EikonalMisfit<'a, T> {
         Ok(jacobian)
     }
 
+    /// Number of measurements of all ranks. Collective.
+    pub fn measurements(&self) -> u64 {
+        self.observations.count(self.comm)
+    }
+
+    /// Jᵀ W J (k × k) in γ of a solution. Collective.
+    pub fn normal_matrix(&mut self, solution: &Solution<T>, gamma: &[f64]) -> Result<DMatrix<f64>> {
+        let jacobian = self.jacobian(solution, gamma)?;
+        Ok(self.normal_matrix_of(&jacobian))
+    }
+
+    fn normal_matrix_of(&mut self, jacobian: &[f64]) -> DMatrix<f64> {
+        let begun = Instant::now();
+        let normal = (self.observations).normal_matrix(self.comm, jacobian, self.domains);
+        self.timers.misfit += begun.elapsed();
+        normal
+    }
+
     /// df/dγ = Jᵀ df/dφ. Collective.
     pub fn gradient_of(&mut self, misfit_bar: &[f64], jacobian: &[f64]) -> Vec<f64> {
         let begun = Instant::now();
@@ -197,14 +217,9 @@ impl<T: Real> Objective for EikonalMisfit<'_, T> {
         if want >= Want::Gradient && tangent {
             let jacobian = self.jacobian(&solution, gamma)?;
             evaluation.gradient = self.gradient_of(&phi_bar, &jacobian);
-            let begun = Instant::now();
             if want == Want::GaussNewton {
-                let normal = self
-                    .observations
-                    .normal_matrix(self.comm, &jacobian, self.domains);
-                evaluation.normal_matrix = Some(normal);
+                evaluation.normal_matrix = Some(self.normal_matrix_of(&jacobian));
             }
-            self.timers.misfit += begun.elapsed();
         } else if want >= Want::Gradient {
             let (_, phi_bar) = self.adjoint(&solution, phi_bar);
             evaluation.gradient = self.gamma_gradient(&solution, gamma, &phi_bar);

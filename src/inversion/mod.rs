@@ -19,3 +19,5 @@ pub mod options;
 mod parameters;
 pub mod problem;
 pub mod regularisation;
+pub mod schedule;
+pub mod uncertainty;

@@ -143,6 +143,50 @@ impl Default for StopOptions {
     }
 }
 
+/// How the weight of the penalties is chosen.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum WeightRule {
+    /// As given.
+    #[default]
+    Given,
+    /// Corner of the L-curve: largest curvature of log R over log f.
+    LCurve,
+    /// Largest weight whose misfit is that of the noise.
+    Discrepancy,
+}
+
+impl WeightRule {
+    /// Name in the configuration.
+    pub fn name(self) -> &'static str {
+        match self {
+            WeightRule::Given => "given",
+            WeightRule::LCurve => "l-curve",
+            WeightRule::Discrepancy => "discrepancy",
+        }
+    }
+}
+
+/// Multiples of the penalties that are tried.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Sweep {
+    pub least: f64,
+    pub most: f64,
+    /// Number of multiples, at equal ratios.
+    pub steps: usize,
+}
+
+impl Default for Sweep {
+    fn default() -> Self {
+        Self {
+            least: 1e-4,
+            most: 1e4,
+            steps: 17,
+        }
+    }
+}
+
 /// Penalties added to the misfit.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -152,6 +196,10 @@ pub struct Regularisation {
     /// β of β Σ_(k,l) A_kl (log γ_k − log γ_l)², over neighbouring domains, A_kl the share of the
     /// common faces.
     pub neighbour_jump: f64,
+    /// Rule by which both are multiplied by one number.
+    pub choose: WeightRule,
+    /// Numbers that the rule tries.
+    pub sweep: Sweep,
 }
 
 /// Further starts from random points.
@@ -187,6 +235,8 @@ pub struct InversionOptions {
     pub vertices: Where,
     /// Weights of the measurements; absent: 1.
     pub weights: Option<DatasetRef>,
+    /// Standard deviation of the noise of a measurement of weight 1, ms.
+    pub noise_ms: Option<f64>,
     pub parameter: Parameter,
     /// First γ; absent: `domains.gamma`.
     pub initial_gamma: Option<GammaInput>,
@@ -196,6 +246,17 @@ pub struct InversionOptions {
     pub stop: StopOptions,
     pub regularisation: Regularisation,
     pub multistart: Multistart,
+    /// Whether standard deviations of the estimate are computed.
+    pub uncertainty: bool,
+}
+
+impl InversionOptions {
+    /// Standard deviation of the noise of a measurement of weight 1, ms, as far as it is known:
+    /// given, or that of the twin.
+    pub fn noise(&self) -> Option<f64> {
+        let twin = self.twin.as_ref().map(|twin| twin.noise_ms);
+        self.noise_ms.or(twin.filter(|noise| *noise > 0.0))
+    }
 }
 
 impl Default for InversionOptions {
@@ -205,6 +266,7 @@ impl Default for InversionOptions {
             twin: None,
             vertices: Where::Named(NamedVertices::All),
             weights: None,
+            noise_ms: None,
             parameter: Parameter::default(),
             initial_gamma: None,
             optimizer: Optimizer::default(),
@@ -213,6 +275,7 @@ impl Default for InversionOptions {
             stop: StopOptions::default(),
             regularisation: Regularisation::default(),
             multistart: Multistart::default(),
+            uncertainty: true,
         }
     }
 }

@@ -75,7 +75,7 @@ fn compute<T: Real>(job: &mut Job, model: &mut Model, output: &Output) -> Result
     job.begin_output(output, model)?;
     let mode = job.case.inversion.gradient;
     let (gamma, k) = (model.gamma.clone(), model.gamma.len());
-    let mut misfit = EikonalMisfit::new(comm, &eikonal, observations, mode, k);
+    let mut misfit = EikonalMisfit::new(comm, eikonal, observations, mode, k);
     let options = job.case.gradient;
     let owned = model.local.owned;
     let numbers = &model.local.global_vertices[..owned];
@@ -123,7 +123,7 @@ fn compute<T: Real>(job: &mut Job, model: &mut Model, output: &Output) -> Result
     };
     let tensor = options.tensor.then(|| {
         let local = &model.local;
-        let sensitivity = eikonal.metric_sensitivity(
+        let sensitivity = misfit.eikonal.metric_sensitivity(
             local,
             &state.solution,
             &state.downwind,

@@ -43,7 +43,7 @@ struct Stored {
 const MAY_CHANGE: &str = "stop criteria and [run]";
 
 /// Version of the checkpoint's format.
-const VERSION: u32 = 1;
+const VERSION: u32 = 2;
 
 /// The growing history of one inversion, on rank 0.
 pub struct History {

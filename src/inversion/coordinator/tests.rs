@@ -24,7 +24,7 @@ fn run(
     resume: Option<Resume>,
     stop_after: Option<(usize, StopReason)>,
 ) -> (Result<Outcome>, Vec<Checkpoint>) {
-    let settings = Settings::new(options, Vec::new()).unwrap();
+    let settings = Settings::new(options, Vec::new(), 60).unwrap();
     let (mut checkpoints, mut asked) = (Vec::new(), 0);
     let outcome = coordinate(
         comm,
@@ -119,7 +119,7 @@ fn an_error_of_one_rank_ends_all() {
 
 #[test]
 fn an_error_of_the_callback_or_the_initial_gamma_ends_all() {
-    let settings = Settings::new(&options(), Vec::new()).unwrap();
+    let settings = Settings::new(&options(), Vec::new(), 60).unwrap();
     for (initial, code) in [
         (vec![1.0; 4], 74),
         (vec![1.0; 3], 65),
@@ -242,7 +242,7 @@ fn regularisation_pulls_unseen_domains_to_their_neighbours() {
             second: 1,
             share: 1.0,
         }];
-        let settings = Settings::new(&options, neighbours).unwrap();
+        let settings = Settings::new(&options, neighbours, 1).unwrap();
         let callbacks = Callbacks {
             on_iteration: &mut |_, _| Ok(()),
             should_stop: &mut || None,
@@ -287,7 +287,7 @@ fn bad_settings_are_named() {
     for bad in [-1.0, f64::NAN] {
         let mut options = options();
         options.stop.misfit = bad;
-        let error = Settings::new(&options, Vec::new()).unwrap_err();
+        let error = Settings::new(&options, Vec::new(), 60).unwrap_err();
         assert!(error.to_string().contains("inversion.stop.misfit"));
     }
 }

@@ -1,30 +1,44 @@
 //! `isochrone invert`: γ of every domain from measured activation times.
 
+mod uncertainty;
+mod write;
+
 use std::path::PathBuf;
 use std::time::Instant;
 
-use super::eikonal::{count_forward, plan, summarise};
+use super::eikonal::{count_forward, plan};
 use super::gradient::add_timers;
 use super::history::{self, HISTORY, History};
 use super::job::Job;
 use super::misfit::observations;
-use super::model::{self, Model, Root, expand_gamma};
+use super::model::{self, Model, expand_gamma};
 use super::output::{CHECKPOINT, Output};
-use super::result;
 use super::signals::StopRequests;
 use crate::cli::RunArgs;
-use crate::comm::{Communicator, agree};
+use crate::comm::{Communicator, agree, broadcast_json};
 use crate::config::Case;
 use crate::eikonal::options::Precision;
 use crate::error::{Error, Result};
 use crate::inversion::coordinator::{Callbacks, Outcome, Resume, Settings, coordinate};
 use crate::inversion::eikonal_misfit::EikonalMisfit;
 use crate::inversion::regularisation::Neighbours;
-use crate::io::{Centre, Fingerprint, ResultFile};
+use crate::inversion::schedule::CurvePoint;
+use crate::inversion::uncertainty::Uncertainty;
+use crate::io::Fingerprint;
 use crate::partition::domain_contacts;
 use crate::progress::{Console, Progress};
 use crate::real::Real;
 use crate::sha256;
+
+/// What an inversion found.
+struct Estimate {
+    outcome: Outcome,
+    /// Times at the result, on rank 0.
+    phi: Vec<f64>,
+    uncertainty: Option<Uncertainty>,
+    /// The sweep over the weight of the penalties.
+    curve: Option<Vec<CurvePoint>>,
+}
 
 /// Runs the command. Collective.
 pub fn run(args: &RunArgs, comm: &dyn Communicator, console: Console) -> Result<()> {
@@ -42,12 +56,13 @@ pub fn run(args: &RunArgs, comm: &dyn Communicator, console: Console) -> Result<
     let stop = agree(comm, StopRequests::listen(job.case.run.max_minutes))?;
     let output = job.open_output(Some(CHECKPOINT))?;
     let mut model = model::build(&mut job)?;
-    let (outcome, phi) = match job.case.eikonal.precision {
+    let estimate = match job.case.eikonal.precision {
         Precision::F32 => minimise::<f32>(&mut job, &mut model, &output, &stop)?,
         Precision::F64 => minimise::<f64>(&mut job, &mut model, &output, &stop)?,
     };
-    write(&mut job, &output, &model, &outcome, &phi)?;
+    write::write(&mut job, &output, &model, &estimate)?;
     job.finish(&output)?;
+    let outcome = &estimate.outcome;
     if outcome.stop_reason.is_interruption() {
         let iterations = outcome.history.last().map_or(0, |r| r.iteration);
         return agree(
@@ -67,7 +82,7 @@ fn minimise<T: Real>(
     model: &mut Model,
     output: &Output,
     stop: &StopRequests,
-) -> Result<(Outcome, Vec<f64>)> {
+) -> Result<Estimate> {
     let comm = job.comm;
     let eikonal = model.eikonal::<T>(job)?;
     let k = model.gamma.len();
@@ -78,9 +93,11 @@ fn minimise<T: Real>(
     let initial = agree(comm, initial)?;
     let observations = observations(job, model, &eikonal)?;
     let neighbours = agree(comm, neighbours(model))?;
+    let neighbours = broadcast_json(comm, 0, Some(neighbours))?;
     let options = job.case.inversion.clone();
-    let settings = agree(comm, Settings::new(&options, neighbours))?;
-    let mut misfit = EikonalMisfit::new(comm, &eikonal, observations, options.gradient, k);
+    let mut misfit = EikonalMisfit::new(comm, eikonal, observations, options.gradient, k);
+    let measurements = misfit.measurements();
+    let settings = agree(comm, Settings::new(&options, neighbours, measurements))?;
 
     let kept = if comm.rank() == 0 {
         kept(job, model, output).map(Some)
@@ -141,10 +158,19 @@ fn minimise<T: Real>(
     let solution = misfit.solve(&outcome.best().gamma)?;
     let unseen = misfit.unseen_domains(&solution, &outcome.best().gamma);
     report_unseen(job, &outcome, unseen);
+    let uncertainty = match options.uncertainty && !outcome.stop_reason.is_interruption() {
+        true => Some(uncertainty::of(&mut misfit, &solution, &settings, &outcome, options.noise())?),
+        false => None,
+    };
     let phi = model.gather_times(comm, &solution);
     add_timers(&mut job.report, &misfit.timers);
     count_forward(&mut job.report, &misfit.counters);
-    Ok((outcome, phi))
+    Ok(Estimate {
+        curve: settings.curve(&outcome),
+        outcome,
+        phi,
+        uncertainty,
+    })
 }
 
 /// Says which domains the measured times do not determine.
@@ -236,101 +262,4 @@ fn neighbours(model: &Model) -> Result<Vec<Neighbours>> {
             share: c.share,
         })
         .collect())
-}
-
-fn write(
-    job: &mut Job,
-    output: &Output,
-    model: &Model,
-    outcome: &Outcome,
-    phi: &[f64],
-) -> Result<()> {
-    let best = outcome.best();
-    let report = &mut job.report;
-    report.result("stop_reason", outcome.stop_reason.name());
-    report.result("iterations", best.iterations);
-    report.result("misfit", best.misfit);
-    report.result("objective", best.objective);
-    report.result("gradient_norm", best.gradient_norm);
-    report.result("gamma", best.gamma.clone());
-    if outcome.runs.len() > 1 {
-        let runs: Vec<_> = outcome
-            .runs
-            .iter()
-            .map(|run| serde_json::json!({ "start": run.start, "misfit": run.misfit, "gamma": run.gamma }))
-            .collect();
-        report.result("starts", runs);
-        report.result("best_start", best.start);
-    }
-    let mut against_twin = String::new();
-    if let Some(twin) = &job.case.inversion.twin {
-        let pairs = || best.gamma.iter().zip(&twin.gamma);
-        let error = pairs().fold(0.0, |m, (g, t)| f64::max(m, (g - t).abs()));
-        let log_error = pairs().fold(0.0, |m, (g, t)| f64::max(m, (g / t).ln().abs()));
-        report.result("largest_gamma_error", error);
-        report.result("largest_log_gamma_error", log_error);
-        against_twin = format!(
-            "against the twin: largest error of gamma {error:.2e}, of log gamma {log_error:.2e}"
-        );
-    }
-    let counters = outcome.counters();
-    report.count_once("evaluations", counters.evaluations);
-    report.count_once("gradient_evaluations", counters.gradient_evaluations);
-    report.count_once("jacobian_evaluations", counters.jacobian_evaluations);
-    if job.comm.rank() == 0 {
-        tracing::info!(
-            "stopped by {} after {} iterations and {} evaluations, misfit {:.4e} ms^2",
-            outcome.stop_reason.name(),
-            best.iterations,
-            counters.evaluations,
-            best.misfit
-        );
-        let least = best.gamma.iter().copied().fold(f64::INFINITY, f64::min);
-        let most = best.gamma.iter().copied().fold(f64::NEG_INFINITY, f64::max);
-        tracing::info!("gamma from {least:.4} to {most:.4}");
-        tracing::debug!("gamma {:?}", best.gamma);
-        if !against_twin.is_empty() {
-            tracing::info!("{against_twin}");
-        }
-        summarise(&mut job.report, model, phi);
-    }
-    result::write(job, output, model, "inversion.h5", phi, |file, root| {
-        add(file, root, outcome)
-    })
-}
-
-/// Adds gamma and the history of the best run to the result file.
-fn add(file: &mut ResultFile, root: &Root, outcome: &Outcome) -> Result<()> {
-    let best = outcome.best();
-    let domains = root.mesh.domains.as_deref().unwrap_or_default();
-    let gamma: Vec<f64> = domains.iter().map(|k| best.gamma[*k as usize]).collect();
-    file.field("/fields/gamma", Centre::Tetrahedra, 1, &gamma, "1")?;
-
-    let records: Vec<_> = outcome.best_history().collect();
-    let column = |of: fn(&crate::inversion::optimizer::IterationRecord) -> f64| {
-        records.iter().map(|r| of(r)).collect::<Vec<f64>>()
-    };
-    let rows = records.len();
-    let gamma: Vec<f64> = records
-        .iter()
-        .flat_map(|r| r.gamma.iter().copied())
-        .collect();
-    file.dataset("/inversion/gamma", &[rows, best.gamma.len()], &gamma, "1")?;
-    file.dataset("/inversion/misfit", &[rows], &column(|r| r.misfit), "ms^2")?;
-    file.dataset(
-        "/inversion/objective",
-        &[rows],
-        &column(|r| r.objective),
-        "ms^2",
-    )?;
-    file.dataset(
-        "/inversion/gradient_norm",
-        &[rows],
-        &column(|r| r.gradient_norm),
-        "ms^2",
-    )?;
-    file.dataset("/inversion/seconds", &[rows], &column(|r| r.seconds), "s")?;
-    let evaluations: Vec<u64> = records.iter().map(|r| r.evaluations).collect();
-    file.dataset("/inversion/evaluations", &[rows], &evaluations, "1")?;
-    file.text("/inversion", "stop_reason", outcome.stop_reason.name())
 }
