@@ -1,19 +1,41 @@
 //! Section `[inversion]`: keys of [`InversionOptions`].
 
-use super::Origins;
 use super::domains::{Domains, check_length};
 use super::schema::{Alternatives, Key, Kind, Range, Section};
 use super::table;
+use super::{Origins, Place, Source};
 use crate::error::Result;
 use crate::inversion::options::{GammaInput, InversionOptions};
 
-/// γ lists have one number per domain.
+/// γ lists have one number per domain, lists of sources one item per source.
 pub(super) fn validate(
     options: &InversionOptions,
     domains: &Domains,
+    sources: &[Source],
     origins: &Origins,
 ) -> Result<()> {
     if let Some(twin) = &options.twin {
+        let lengths = [
+            ("onsets", twin.onsets.as_ref().map(Vec::len)),
+            ("points", twin.points.as_ref().map(Vec::len)),
+        ];
+        for (key, length) in lengths {
+            if let Some(length) = length.filter(|n| *n != sources.len()) {
+                return Err(origins.error(
+                    &format!("inversion.twin.{key}"),
+                    format!("has {length} items for {} sources", sources.len()),
+                    "give one for each [[source]]",
+                ));
+            }
+        }
+        let is_point = |source: &Source| matches!(source.place, Place::Point(_));
+        if twin.points.is_some() && !sources.iter().all(is_point) {
+            return Err(origins.error(
+                "inversion.twin.points",
+                "a source is no point",
+                "give every [[source]] a point, or remove it",
+            ));
+        }
         let gamma = GammaInput::PerDomain(twin.gamma.clone());
         check_length("inversion.twin.gamma", &gamma, domains, origins)?;
     }
@@ -52,6 +74,20 @@ pub const SECTION: Section = Section {
         .unit("ms")
         .absent("0"),
         Key::new("twin.seed", Kind::Integer(0), "seed of that noise").absent("0"),
+        Key::new(
+            "twin.onsets",
+            Kind::List(&Kind::Number(Range::Any)),
+            "onset of each source in the twin",
+        )
+        .unit("ms")
+        .absent("source.time"),
+        Key::new(
+            "twin.points",
+            Kind::List(&Kind::Point(Range::Any)),
+            "place of each source in the twin",
+        )
+        .unit("mesh.unit")
+        .absent("source.point"),
         Key::new(
             "vertices",
             Kind::Choice(&["all", "surface"]),
@@ -171,6 +207,12 @@ pub const SECTION: Section = Section {
             "regularisation.sweep.steps",
             Kind::Integer(2),
             "number of multiples, at equal ratios",
+        ),
+        Key::new(
+            "refinement.domains",
+            Kind::Integer(0),
+            "split domains where their sensitivity varies, until the misfit is that of the noise or \
+             there are so many (0: not at all)",
         ),
         Key::new(
             "uncertainty",

@@ -35,7 +35,7 @@ pub use layers::Origin;
 pub use mesh::{MeshInput, MeshOrigin};
 pub use run::{DeviceChoice, RunOptions, SimdChoice};
 pub use show::documentation;
-pub use source::{Place, Source, Sphere};
+pub use source::{Place, Source, Sphere, Unknown};
 
 use crate::comm::{Communicator, agree, broadcast_json};
 use crate::eikonal::options::EikonalOptions;
@@ -240,7 +240,8 @@ impl Merged {
         case.origins = Origins(origins.map(|a| (a.key(), a.origin.to_string())).collect());
         case.toml = self.to_toml();
         case.domains.validate(&case.origins)?;
-        inversion::validate(&case.inversion, &case.domains, &case.origins)?;
+        source::validate(&case.source, &case.origins)?;
+        inversion::validate(&case.inversion, &case.domains, &case.source, &case.origins)?;
         if case.simulates() {
             fk::validate(&case.fk, &case.origins)?;
         }

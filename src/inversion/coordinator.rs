@@ -80,11 +80,7 @@ fn schedule(options: &InversionOptions, penalty: &Penalty, measurements: u64) ->
         return Ok(Schedule::Starts(options.multistart.clone()));
     }
     let bad = |key: &str, problem: &str, remedy: &str| {
-        Err(Error::bad_data(
-            format!("inversion.{key}"),
-            problem,
-            remedy,
-        ))
+        Err(Error::bad_data(format!("inversion.{key}"), problem, remedy))
     };
     let choose = "regularisation.choose";
     if penalty.is_zero() {
@@ -139,6 +135,9 @@ pub struct RunSummary {
     pub start: usize,
     pub initial_gamma: Vec<f64>,
     pub gamma: Vec<f64>,
+    /// Unknowns of sources: onsets, ms, and coordinates, mm.
+    #[serde(default)]
+    pub sources: Vec<f64>,
     pub misfit: f64,
     /// Misfit and penalties.
     pub objective: f64,
@@ -151,6 +150,13 @@ pub struct RunSummary {
     pub stop_reason: StopReason,
     pub counters: Counters,
     pub seconds: f64,
+}
+
+impl RunSummary {
+    /// γ and the unknowns of sources.
+    pub fn parameters(&self) -> Vec<f64> {
+        [&self.gamma[..], &self.sources].concat()
+    }
 }
 
 /// What to keep so that an inversion can be resumed after this iteration.
@@ -219,7 +225,7 @@ pub struct Callbacks<'a> {
 /// What rank 0 asks of the others.
 #[derive(Serialize, Deserialize)]
 enum Request {
-    Evaluate { gamma: Vec<f64>, want: Want },
+    Evaluate { parameters: Vec<f64>, want: Want },
     Finish,
 }
 
@@ -245,18 +251,23 @@ impl Objective for Leader<'_> {
         self.objective.domains()
     }
 
-    fn evaluate(&mut self, gamma: &[f64], want: Want) -> Result<Evaluation> {
+    fn unknowns(&self) -> usize {
+        self.objective.unknowns()
+    }
+
+    fn evaluate(&mut self, parameters: &[f64], want: Want) -> Result<Evaluation> {
         self.announce(Request::Evaluate {
-            gamma: gamma.to_vec(),
+            parameters: parameters.to_vec(),
             want,
         })?;
-        let result = self.objective.evaluate(gamma, want);
+        let result = self.objective.evaluate(parameters, want);
         self.failed = result.is_err();
         result
     }
 }
 
-/// Minimises the objective from `initial` γ, as often as the settings ask for. Collective:
+/// Minimises the objective from the `initial` parameters (γ, then the unknowns of sources), as often
+/// as the settings ask for. Collective:
 /// `settings`, `initial`, `resume` and `callbacks` are read on rank 0 only.
 ///
 /// # Errors
@@ -292,7 +303,7 @@ pub fn coordinate(
 fn serve(comm: &dyn Communicator, objective: &mut dyn Objective) -> Result<()> {
     loop {
         match broadcast_json(comm, 0, None)? {
-            Request::Evaluate { gamma, want } => objective.evaluate(&gamma, want)?,
+            Request::Evaluate { parameters, want } => objective.evaluate(&parameters, want)?,
             Request::Finish => return Ok(()),
         };
     }
@@ -305,17 +316,18 @@ fn lead(
     resume: Option<Resume>,
     callbacks: Callbacks,
 ) -> Result<Outcome> {
-    check_gamma(initial, leader.domains())?;
+    check_parameters(initial, leader.domains(), leader.unknowns())?;
     let (mut runs, mut history, mut resumed) = match resume {
         Some(resume) => {
             let Checkpoint { finished, state } = resume.checkpoint;
-            check_state(&state, settings, leader.domains())?;
+            check_state(&state, settings, leader.domains(), leader.unknowns())?;
             (finished, resume.history, Some(state))
         }
         None => (Vec::new(), Vec::new(), None),
     };
-    while let Some(Start { gamma, factor }) = settings.schedule.next(initial, &runs) {
-        let (start, initial_gamma) = (runs.len(), gamma);
+    let domains = leader.domains();
+    while let Some(Start { parameters, factor }) = settings.schedule.next(initial, domains, &runs) {
+        let (start, initial_gamma) = (runs.len(), parameters[..domains].to_vec());
         let penalty = settings.penalty.times(factor);
         let counters = resumed.as_ref().map_or(Counters::default(), |s| s.counters);
         let mut problem = Problem::new(
@@ -339,7 +351,7 @@ fn lead(
             Some(state) => state,
             None => {
                 let (optimizer, hessian) = (settings.optimizer, settings.initial_hessian);
-                let state = State::first(&mut problem, optimizer, hessian, &initial_gamma)?;
+                let state = State::first(&mut problem, optimizer, hessian, &parameters)?;
                 report(&state)?;
                 state
             }
@@ -358,6 +370,7 @@ fn lead(
             penalty: settings.penalty.value(&state.point.gamma),
             gradient_norm: state.point.gradient_norm(),
             gamma: state.point.gamma,
+            sources: state.point.sources,
             misfit: state.point.misfit,
             objective: state.point.objective,
             iterations: state.iteration,
@@ -384,7 +397,8 @@ fn lead(
     })
 }
 
-fn check_gamma(gamma: &[f64], domains: usize) -> Result<()> {
+fn check_parameters(parameters: &[f64], domains: usize, unknowns: usize) -> Result<()> {
+    let gamma = &parameters[..parameters.len().saturating_sub(unknowns)];
     if gamma.len() != domains {
         return Err(Error::bad_data(
             "inversion.initial_gamma",
@@ -402,7 +416,7 @@ fn check_gamma(gamma: &[f64], domains: usize) -> Result<()> {
     Ok(())
 }
 
-fn check_state(state: &State, settings: &Settings, domains: usize) -> Result<()> {
+fn check_state(state: &State, settings: &Settings, domains: usize, unknowns: usize) -> Result<()> {
     let bad = |problem: String| {
         Err(Error::bad_data(
             "checkpoint of the inversion",
@@ -410,11 +424,9 @@ fn check_state(state: &State, settings: &Settings, domains: usize) -> Result<()>
             "resume with the configuration of the interrupted run, or start with --overwrite",
         ))
     };
-    if state.point.theta.len() != domains {
-        return bad(format!(
-            "{} domains instead of {domains}",
-            state.point.theta.len()
-        ));
+    if state.point.theta.len() != domains + unknowns {
+        let found = state.point.theta.len().saturating_sub(unknowns);
+        return bad(format!("{found} domains instead of {domains}"));
     }
     if state.memory.optimizer() != settings.optimizer {
         return bad(format!(
@@ -424,7 +436,7 @@ fn check_state(state: &State, settings: &Settings, domains: usize) -> Result<()>
         ));
     }
     // Up to the last bits: another machine may round exp differently.
-    let gamma = settings.parameter.gamma(&state.point.theta);
+    let gamma = settings.parameter.gamma(&state.point.theta[..domains]);
     let same = |(a, b): (&f64, &f64)| (a - b).abs() <= 1e-12 * a.abs();
     if !state.point.gamma.iter().zip(&gamma).all(same) {
         return bad("its parameter is not the one configured (log or gamma)".into());

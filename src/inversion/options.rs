@@ -78,6 +78,12 @@ pub struct Twin {
     /// Seed of the noise.
     #[serde(default)]
     pub seed: u64,
+    /// Onset of each source, ms; absent: as configured.
+    #[serde(default)]
+    pub onsets: Option<Vec<f64>>,
+    /// Place of each source, in the unit of `[mesh]`; absent: as configured.
+    #[serde(default)]
+    pub points: Option<Vec<[f64; 3]>>,
 }
 
 /// Where times are measured.
@@ -202,6 +208,14 @@ pub struct Regularisation {
     pub sweep: Sweep,
 }
 
+/// Refinement of domains.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Refinement {
+    /// Number of domains up to which they are split; 0: not at all.
+    pub domains: usize,
+}
+
 /// Further starts from random points.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -246,6 +260,7 @@ pub struct InversionOptions {
     pub stop: StopOptions,
     pub regularisation: Regularisation,
     pub multistart: Multistart,
+    pub refinement: Refinement,
     /// Whether standard deviations of the estimate are computed.
     pub uncertainty: bool,
 }
@@ -275,6 +290,7 @@ impl Default for InversionOptions {
             stop: StopOptions::default(),
             regularisation: Regularisation::default(),
             multistart: Multistart::default(),
+            refinement: Refinement::default(),
             uncertainty: true,
         }
     }

@@ -20,6 +20,9 @@ const LEAST_EIGENVALUE: f64 = 1e-13;
 /// Squared share in such a direction from which on a parameter counts as not determined.
 const LEAST_SHARE: f64 = 1e-6;
 
+/// Share of the measurements that must be left over by the parameters to tell the noise by.
+const LEAST_FREEDOM: f64 = 1e-9;
+
 /// What is known of θ (k parameters) at its estimate.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Uncertainty {
@@ -48,7 +51,7 @@ impl Uncertainty {
         let inverse = Inverse::new(&(normal + prior));
         let effective_parameters = inverse.matrix.component_mul(normal).sum();
         let freedom = measurements as f64 - effective_parameters;
-        let noise = noise.unwrap_or_else(|| match freedom > 0.0 {
+        let noise = noise.unwrap_or_else(|| match freedom > LEAST_FREEDOM * measurements as f64 {
             true => (misfit / freedom).sqrt(),
             false => f64::NAN,
         });
@@ -81,14 +84,14 @@ impl Uncertainty {
 }
 
 /// Pseudo-inverse of A, which is positive semidefinite.
-struct Inverse {
-    matrix: DMatrix<f64>,
+pub(super) struct Inverse {
+    pub matrix: DMatrix<f64>,
     /// Whether a parameter has no part in the null space.
     determined: Vec<bool>,
 }
 
 impl Inverse {
-    fn new(a: &DMatrix<f64>) -> Self {
+    pub fn new(a: &DMatrix<f64>) -> Self {
         let k = a.nrows();
         // Domains near a source and far from it differ by orders of magnitude: unit diagonal first.
         let scale: Vec<f64> = (0..k)
@@ -102,6 +105,7 @@ impl Inverse {
             eigenvalues,
             eigenvectors,
         } = scaled.symmetric_eigen();
+        // Nothing is divided by an eigenvalue of a matrix of zeros.
         let least = LEAST_EIGENVALUE * k as f64 * eigenvalues.amax();
         let mut matrix = DMatrix::zeros(k, k);
         let mut outside = vec![0.0; k];
@@ -162,8 +166,7 @@ mod tests {
         let (n, sigma, tau) = (25.0, 0.5, 0.2);
         let alpha = sigma * sigma / (tau * tau);
         let single = |x: f64| DMatrix::from_element(1, 1, x);
-        let posterior =
-            Uncertainty::new(&single(n), &single(alpha), 1.0, n as u64, Some(sigma));
+        let posterior = Uncertainty::new(&single(n), &single(alpha), 1.0, n as u64, Some(sigma));
         let expected = (n / (sigma * sigma) + 1.0 / (tau * tau)).sqrt().recip();
         assert!((posterior.deviations[0] - expected).abs() < 1e-15);
         assert!((posterior.effective_parameters - n / (n + alpha)).abs() < 1e-15);
@@ -215,7 +218,10 @@ mod tests {
         let predicted = Uncertainty::new(&normal, &none, 0.0, n as u64, Some(sigma));
         for (sum, deviation) in squares.iter().zip(&predicted.deviations) {
             let ratio = (sum / samples).sqrt() / deviation;
-            assert!((ratio - 1.0).abs() < 5.0 / (2.0 * samples).sqrt(), "{ratio}");
+            assert!(
+                (ratio - 1.0).abs() < 5.0 / (2.0 * samples).sqrt(),
+                "{ratio}"
+            );
         }
         let ratio = variance / samples / (sigma * sigma);
         let freedom = (n - k) as f64;

@@ -3,15 +3,18 @@
 use std::path::PathBuf;
 
 use super::job::Job;
-use super::model::{Model, Root, expand_gamma};
-use crate::comm::agree;
-use crate::config::Case;
+use super::model::{Model, Root, broadcast_sources, expand_gamma};
+use super::sources;
+use crate::comm::{Communicator, agree, broadcast_slice};
+use crate::config::{Case, Source};
 use crate::eikonal::forward::Eikonal;
 use crate::error::{Error, Result};
+use crate::inversion::eikonal_misfit::MovingSources;
 use crate::inversion::locate::sample_points;
 use crate::inversion::misfit::LocalObservations;
 use crate::inversion::observations::{Observations, Sampling};
 use crate::inversion::options::{DatasetRef, GammaInput, NamedVertices, Where};
+use crate::inversion::sources::Emitter;
 use crate::io;
 use crate::mesh::surface::surface_vertices;
 use crate::real::Real;
@@ -20,7 +23,7 @@ use crate::real::Real;
 pub fn observations<T: Real>(
     job: &mut Job,
     model: &mut Model,
-    eikonal: &Eikonal<T>,
+    eikonal: &mut Eikonal<T>,
 ) -> Result<LocalObservations> {
     let twin_times = twin_times(job, model, eikonal)?;
     let made = match &mut model.root {
@@ -64,18 +67,50 @@ pub fn observations<T: Real>(
     agree(job.comm, localised)
 }
 
+/// The sources that move with the parameters of an inversion, where there are some.
+pub fn moving_sources<'a>(case: &Case, model: &'a Model) -> Result<Option<MovingSources<'a>>> {
+    let sources = case.sources()?;
+    if !sources.iter().any(Source::moves) {
+        return Ok(None);
+    }
+    let root = model.root.as_ref();
+    Ok(Some(MovingSources {
+        unknowns: sources.iter().map(Source::unknowns).sum(),
+        root: root.map(|root| root.sources(root.emitters.clone())),
+    }))
+}
+
+/// Values of the unknowns of the sources as configured, on all ranks. Collective.
+pub fn configured_unknowns(comm: &dyn Communicator, model: &Model) -> Vec<f64> {
+    let emitters = model.root.iter().flat_map(|root| &root.emitters);
+    let mut unknowns: Vec<f64> = emitters.flat_map(Emitter::unknowns).collect();
+    broadcast_slice(comm, 0, &mut unknowns);
+    unknowns
+}
+
 /// Times of the twin on rank 0, in the file's numbering; empty elsewhere or without a twin.
-fn twin_times<T: Real>(job: &mut Job, model: &Model, eikonal: &Eikonal<T>) -> Result<Vec<f64>> {
+fn twin_times<T: Real>(job: &mut Job, model: &Model, eikonal: &mut Eikonal<T>) -> Result<Vec<f64>> {
     let Some(twin) = &job.case.inversion.twin else {
         return Ok(Vec::new());
     };
     let gamma = GammaInput::PerDomain(twin.gamma.clone());
     let gamma = expand_gamma("inversion.twin.gamma", &gamma, model.gamma.len(), &job.case);
     let gamma = agree(job.comm, gamma)?;
+    // A twin has its own onsets; those around points depend on its γ, too.
+    let sources = match &model.root {
+        Some(root) => {
+            let emitters = sources::of_twin(twin, &root.emitters, root.unit_mm);
+            sources::resolve(&job.case, &root.sources(emitters), &gamma)
+        }
+        None => Ok(Vec::new()),
+    };
+    let sources = agree(job.comm, sources)?;
+    eikonal.set_sources(&broadcast_sources(job.comm, sources));
     let gamma: Vec<T> = gamma.iter().map(|g| T::from_f64(*g)).collect();
     let begun = std::time::Instant::now();
     let solution = eikonal.solve(job.comm, &gamma)?;
     job.report.add_time("twin", begun.elapsed());
+    eikonal.set_sources(&model.sources);
     Ok(model.gather_times(job.comm, &solution))
 }
 

@@ -1,5 +1,6 @@
 //! `isochrone invert`: γ of every domain from measured activation times.
 
+mod refine;
 mod uncertainty;
 mod write;
 
@@ -8,19 +9,20 @@ use std::time::Instant;
 
 use super::eikonal::{count_forward, plan};
 use super::gradient::add_timers;
-use super::history::{self, HISTORY, History};
+use super::history::{self, HISTORY, History, Kept, Level};
 use super::job::Job;
-use super::misfit::observations;
+use super::misfit::{configured_unknowns, moving_sources, observations};
 use super::model::{self, Model, expand_gamma};
 use super::output::{CHECKPOINT, Output};
 use super::signals::StopRequests;
 use crate::cli::RunArgs;
 use crate::comm::{Communicator, agree, broadcast_json};
-use crate::config::Case;
+use crate::config::{Case, Source};
 use crate::eikonal::options::Precision;
 use crate::error::{Error, Result};
 use crate::inversion::coordinator::{Callbacks, Outcome, Resume, Settings, coordinate};
-use crate::inversion::eikonal_misfit::EikonalMisfit;
+use crate::inversion::eikonal_misfit::{EikonalMisfit, Spent};
+use crate::inversion::objective::Objective;
 use crate::inversion::regularisation::Neighbours;
 use crate::inversion::schedule::CurvePoint;
 use crate::inversion::uncertainty::Uncertainty;
@@ -36,6 +38,8 @@ struct Estimate {
     /// Times at the result, on rank 0.
     phi: Vec<f64>,
     uncertainty: Option<Uncertainty>,
+    /// Refinements of the domains before it.
+    levels: Vec<Level>,
     /// The sweep over the weight of the penalties.
     curve: Option<Vec<CurvePoint>>,
 }
@@ -84,20 +88,17 @@ fn minimise<T: Real>(
     stop: &StopRequests,
 ) -> Result<Estimate> {
     let comm = job.comm;
-    let eikonal = model.eikonal::<T>(job)?;
+    let mut eikonal = model.eikonal::<T>(job)?;
     let k = model.gamma.len();
     let initial = match &job.case.inversion.initial_gamma {
         Some(gamma) => expand_gamma("inversion.initial_gamma", gamma, k, &job.case),
         None => Ok(model.gamma.clone()),
     };
     let initial = agree(comm, initial)?;
-    let observations = observations(job, model, &eikonal)?;
-    let neighbours = agree(comm, neighbours(model))?;
-    let neighbours = broadcast_json(comm, 0, Some(neighbours))?;
-    let options = job.case.inversion.clone();
-    let mut misfit = EikonalMisfit::new(comm, eikonal, observations, options.gradient, k);
-    let measurements = misfit.measurements();
-    let settings = agree(comm, Settings::new(&options, neighbours, measurements))?;
+    let mut initial = [initial, configured_unknowns(comm, model)].concat();
+    let observations = observations(job, model, &mut eikonal)?;
+    let measurements = observations.count(comm);
+    let mut settings = settings(job, model, measurements)?;
 
     let kept = if comm.rank() == 0 {
         kept(job, model, output).map(Some)
@@ -106,31 +107,106 @@ fn minimise<T: Real>(
     };
     let kept = agree(comm, kept)?;
     job.begin_output(output, model)?;
-    let started = kept.map(|(case, resume)| {
-        let history = History::start(output, case, resume.as_ref())?;
-        Ok((history, resume))
+    let started = kept.map(|(case, kept)| {
+        let history = History::start(output, case, kept.as_ref())?;
+        Ok((history, kept))
     });
-    let (mut history, resume) = match agree(comm, started.transpose())? {
-        Some((history, resume)) => (Some(history), resume),
-        None => (None, None),
+    let (mut history, kept) = match agree(comm, started.transpose())? {
+        Some((history, kept)) => (Some(history), kept.unwrap_or_default()),
+        None => (None, Kept::default()),
     };
     if comm.rank() == 0 {
         let [vertices, tetrahedra] = model.size;
+        let unknowns = initial.len() - k;
+        let of_sources = match unknowns {
+            0 => String::new(),
+            n => format!(" and {n} unknowns of sources"),
+        };
         tracing::info!(
-            "inverting for {k} domains on {vertices} vertices, {tetrahedra} tetrahedra by {}, {} ranks x {} threads",
-            name(&options.optimizer)?,
+            "inverting for {k} domains{of_sources} on {vertices} vertices, {tetrahedra} tetrahedra by {}, {} ranks x {} threads",
+            name(&job.case.inversion.optimizer)?,
             comm.size(),
             job.threads
         );
     }
-    let iterations = options.stop.iterations as u64;
+    let mut resume = kept.resume();
+    let mut levels: Vec<Level> = broadcast_json(comm, 0, Some(kept.levels))?;
+    for level in &levels {
+        initial = refine::apply(model, level);
+    }
+    if !levels.is_empty() {
+        eikonal = model.eikonal::<T>(job)?;
+        settings = self::settings(job, model, measurements)?;
+    }
+    let (mode, mut spent) = (job.case.inversion.gradient, Spent::default());
+    loop {
+        let domains = initial.len()
+            - job
+                .case
+                .sources()?
+                .iter()
+                .map(Source::unknowns)
+                .sum::<usize>();
+        let moving = agree(comm, moving_sources(&job.case, model))?;
+        let mut misfit = EikonalMisfit::new(comm, eikonal, observations.clone(), mode, domains)
+            .with_sources(moving)
+            .after(spent);
+        let outcome = descend(
+            job,
+            &mut misfit,
+            &settings,
+            &initial,
+            resume.take(),
+            &mut history,
+            stop,
+        )?;
+        let level = match outcome.stop_reason.is_interruption() {
+            true => None,
+            false => refine::next(job, model, &mut misfit, &settings, &outcome)?,
+        };
+        let Some(level) = level else {
+            return finish(job, model, misfit, &settings, outcome, levels);
+        };
+        spent = misfit.spent();
+        drop(misfit);
+        let noted = history
+            .as_mut()
+            .map_or(Ok(()), |history| history.refine(level.clone()));
+        agree(comm, noted)?;
+        initial = refine::apply(model, &level);
+        levels.push(level);
+        eikonal = model.eikonal::<T>(job)?;
+        settings = self::settings(job, model, measurements)?;
+    }
+}
+
+/// The choices of the case for the domains as they are. Collective.
+fn settings(job: &Job, model: &Model, measurements: u64) -> Result<Settings> {
+    let neighbours = agree(job.comm, neighbours(model))?;
+    let neighbours = broadcast_json(job.comm, 0, Some(neighbours))?;
+    let settings = Settings::new(&job.case.inversion, neighbours, measurements);
+    agree(job.comm, settings)
+}
+
+/// The minimisations for the domains as they are, kept as they go. Collective.
+fn descend<T: Real>(
+    job: &mut Job,
+    misfit: &mut EikonalMisfit<T>,
+    settings: &Settings,
+    initial: &[f64],
+    resume: Option<Resume>,
+    history: &mut Option<History>,
+    stop: &StopRequests,
+) -> Result<Outcome> {
+    let comm = job.comm;
+    let iterations = job.case.inversion.stop.iterations as u64;
     let mut progress = Progress::start(&job.console, comm.rank(), "inversion", iterations);
     let begun = Instant::now();
     let outcome = coordinate(
         comm,
-        &mut misfit,
-        &settings,
-        &initial,
+        misfit,
+        settings,
+        initial,
         resume,
         Callbacks {
             on_iteration: &mut |record, checkpoint| {
@@ -142,7 +218,7 @@ fn minimise<T: Real>(
                     tracing::debug!("{detail}, gradient {:.3e}", record.gradient_norm);
                 }
                 progress.set(record.iteration as u64, &detail);
-                match &mut history {
+                match history {
                     Some(history) => history.add(record, checkpoint),
                     None => Ok(()),
                 }
@@ -154,19 +230,46 @@ fn minimise<T: Real>(
     job.report.add_time("inversion", begun.elapsed());
     let saved = history.as_mut().map_or(Ok(()), History::save);
     agree(comm, saved)?;
+    Ok(outcome)
+}
 
-    let solution = misfit.solve(&outcome.best().gamma)?;
-    let unseen = misfit.unseen_domains(&solution, &outcome.best().gamma);
+/// Times, unseen domains and standard deviations at the result. Collective.
+fn finish<T: Real>(
+    job: &mut Job,
+    model: &Model,
+    mut misfit: EikonalMisfit<T>,
+    settings: &Settings,
+    outcome: Outcome,
+    levels: Vec<Level>,
+) -> Result<Estimate> {
+    let parameters = outcome.best().parameters();
+    let solution = misfit.solve(&parameters)?;
+    let unseen = misfit.unseen(&solution, &parameters);
+    let unseen = unseen
+        .into_iter()
+        .filter(|k| *k < misfit.domains())
+        .collect();
     report_unseen(job, &outcome, unseen);
+    let options = &job.case.inversion;
     let uncertainty = match options.uncertainty && !outcome.stop_reason.is_interruption() {
-        true => Some(uncertainty::of(&mut misfit, &solution, &settings, &outcome, options.noise())?),
+        true => {
+            let noise = options.noise();
+            Some(uncertainty::of(
+                &mut misfit,
+                &solution,
+                settings,
+                &outcome,
+                noise,
+            )?)
+        }
         false => None,
     };
-    let phi = model.gather_times(comm, &solution);
+    let phi = model.gather_times(job.comm, &solution);
     add_timers(&mut job.report, &misfit.timers);
     count_forward(&mut job.report, &misfit.counters);
     Ok(Estimate {
         curve: settings.curve(&outcome),
+        levels,
         outcome,
         phi,
         uncertainty,
@@ -196,23 +299,20 @@ fn report_unseen(job: &mut Job, outcome: &Outcome, unseen: Vec<usize>) {
 }
 
 /// The fingerprint of the case, and what an interrupted run of it left.
-fn kept(job: &Job, model: &Model, output: &Output) -> Result<(Fingerprint, Option<Resume>)> {
+fn kept(job: &Job, model: &Model, output: &Output) -> Result<(Fingerprint, Option<Kept>)> {
     let inputs = model.root.as_ref().map_or(&[][..], |root| &root.inputs);
     let now = fingerprint(&job.case, inputs)?;
-    let resume = if job.resume {
+    let kept = if job.resume {
         history::resume(output, &now)?
     } else {
         None
     };
-    match &resume {
-        Some(r) => tracing::info!(
-            "resuming after {} iterations",
-            r.history.len().saturating_sub(1)
-        ),
+    match &kept {
+        Some(kept) => tracing::info!("resuming after {} iterations", kept.iterations()),
         None if job.resume => tracing::info!("nothing to resume from, starting"),
         None => {}
     }
-    Ok((now, resume))
+    Ok((now, kept))
 }
 
 /// All that a resumed run must have in common with the first.

@@ -12,7 +12,7 @@ use crate::inversion::uncertainty::Uncertainty;
 use crate::io::{Centre, ResultFile};
 use crate::real::Real;
 
-/// The posterior of log γ at the result, whose solution is at hand; `noise` (ms) as far as it is
+/// The posterior of log γ and the unknowns of sources at the result, whose solution is at hand; `noise` (ms) as far as it is
 /// known. Collective.
 pub fn of<T: Real>(
     misfit: &mut EikonalMisfit<T>,
@@ -22,16 +22,23 @@ pub fn of<T: Real>(
     noise: Option<f64>,
 ) -> Result<Uncertainty> {
     let best = outcome.best();
-    let mut normal = misfit.normal_matrix(solution, &best.gamma)?;
-    let k = best.gamma.len();
-    let mut prior = DMatrix::zeros(k, k);
-    settings.penalty_of(best).add_hessian(&best.gamma, &mut prior);
+    let mut normal = misfit.normal_matrix(solution, &best.parameters())?;
+    let mut prior = DMatrix::zeros(normal.nrows(), normal.ncols());
+    settings
+        .penalty_of(best)
+        .add_hessian(&best.gamma, &mut prior);
     prior *= 0.5;
     for matrix in [&mut normal, &mut prior] {
         Parameter::Log.chain_hessian(&best.gamma, matrix);
     }
     let measurements = misfit.measurements();
-    Ok(Uncertainty::new(&normal, &prior, best.misfit, measurements, noise))
+    Ok(Uncertainty::new(
+        &normal,
+        &prior,
+        best.misfit,
+        measurements,
+        noise,
+    ))
 }
 
 /// Adds standard deviations to the report, and says their range. Collective.
@@ -42,10 +49,13 @@ pub fn report(job: &mut Job, posterior: &Uncertainty, gamma: &[f64]) {
         (None, Some(_)) => "twin",
         (None, None) => "estimated",
     };
-    let logs = &posterior.deviations;
+    let logs = &posterior.deviations[..gamma.len()];
     if job.comm.rank() == 0 {
         let finite = || logs.iter().copied().filter(|x| x.is_finite());
-        let (least, most) = (finite().fold(f64::INFINITY, f64::min), finite().fold(0.0, f64::max));
+        let (least, most) = (
+            finite().fold(f64::INFINITY, f64::min),
+            finite().fold(0.0, f64::max),
+        );
         let (all, known) = (logs.len(), finite().count());
         if posterior.noise.is_nan() {
             tracing::warn!(
@@ -65,11 +75,12 @@ pub fn report(job: &mut Job, posterior: &Uncertainty, gamma: &[f64]) {
         }
     }
     // JSON has no infinity: null.
-    job.report.result("log_gamma_std", logs.clone());
+    job.report.result("log_gamma_std", logs.to_vec());
     job.report.result("gamma_std", of_gamma(logs, gamma));
     job.report.result("noise_ms", posterior.noise);
     job.report.result("noise_from", from);
-    job.report.result("effective_parameters", posterior.effective_parameters);
+    job.report
+        .result("effective_parameters", posterior.effective_parameters);
 }
 
 /// std γ_k = γ_k std(log γ_k), to first order.
@@ -84,19 +95,42 @@ pub fn add(
     gamma: &[f64],
     domains: &[u32],
 ) -> Result<()> {
-    let (logs, k) = (&posterior.deviations, gamma.len());
+    let (all, k) = (&posterior.deviations, gamma.len());
+    let (logs, of_sources) = all.split_at(k);
     let deviations = of_gamma(logs, gamma);
     let of_tetrahedra: Vec<f64> = domains.iter().map(|d| deviations[*d as usize]).collect();
-    file.field("/fields/gamma_std", Centre::Tetrahedra, 1, &of_tetrahedra, "1")?;
+    file.field(
+        "/fields/gamma_std",
+        Centre::Tetrahedra,
+        1,
+        &of_tetrahedra,
+        "1",
+    )?;
     let group = "/inversion/uncertainty";
     for (name, shape, values) in [
         ("gamma_std", &[k][..], &deviations[..]),
-        ("log_gamma_std", &[k], &logs[..k]),
-        ("covariance", &[logs.len(); 2], posterior.covariance.as_slice()),
-        ("correlation", &[logs.len(); 2], posterior.correlation().as_slice()),
+        ("log_gamma_std", &[k], logs),
+        (
+            "covariance",
+            &[all.len(); 2],
+            posterior.covariance.as_slice(),
+        ),
+        (
+            "correlation",
+            &[all.len(); 2],
+            posterior.correlation().as_slice(),
+        ),
     ] {
         file.dataset(&format!("{group}/{name}"), shape, values, "1")?;
     }
+    if !of_sources.is_empty() {
+        let shape = [of_sources.len()];
+        file.dataset(&format!("{group}/sources_std"), &shape, of_sources, "")?;
+    }
     file.number(group, "noise_ms", posterior.noise)?;
-    file.number(group, "effective_parameters", posterior.effective_parameters)
+    file.number(
+        group,
+        "effective_parameters",
+        posterior.effective_parameters,
+    )
 }
