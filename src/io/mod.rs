@@ -1,6 +1,7 @@
 //! Result files, recordings and checkpoints, and datasets given as input.
 
 mod checkpoint;
+mod compare;
 mod dataset;
 mod fingerprint;
 mod hdf5;
@@ -16,6 +17,7 @@ mod xdmf;
 mod xdmf_cells;
 
 pub use checkpoint::{Checkpoint, CheckpointWriter, PREFIX as CHECKPOINT_PREFIX, Stored, latest};
+pub use compare::{Comparison, Norms, Outcome, Tolerance, compare, has, root_text};
 pub use dataset::{read_f64, read_integers, read_matrix, read_rows, read_vertices};
 pub use fingerprint::Fingerprint;
 pub use hdf5::{CellValue, ResultFile};

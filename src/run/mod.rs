@@ -2,6 +2,7 @@
 
 pub mod bridge;
 mod config;
+mod diff;
 mod eikonal;
 mod eikonal_ranks;
 mod fk;
@@ -11,6 +12,7 @@ mod history;
 mod info;
 mod invert;
 pub mod job;
+mod manual;
 mod medium;
 pub mod mesh;
 mod misfit;
@@ -18,6 +20,7 @@ mod model;
 pub mod output;
 mod parted;
 pub mod plan;
+mod reproduce;
 mod result;
 mod signals;
 mod sources;
@@ -40,6 +43,10 @@ pub fn run(cli: &Cli, comm: &dyn Communicator, console: Console) -> Result<()> {
         Command::Gradient(args) => gradient::run(args, comm, console),
         Command::Invert(args) => invert::run(args, comm, console),
         Command::Mesh(command) => mesh::run(command, comm),
+        Command::Diff(args) => diff::run(args, comm),
+        Command::Reproduce(args) => reproduce::run(args, &cli.log, comm, console),
+        Command::Completions { shell } => manual::completions(*shell, comm),
+        Command::Man { folder } => manual::man(folder.as_deref(), comm),
     }
 }
 
