@@ -68,7 +68,7 @@ pub enum Error {
     #[error("device: {problem}; {remedy}")]
     Device { problem: String, remedy: String },
     /// Two results that were compared are not the same.
-    #[error("{} and {} differ in {differences} places", first.display(), second.display())]
+    #[error("{} and {} differ in {differences} {}", first.display(), second.display(), if *differences == 1 { "place" } else { "places" })]
     Different {
         first: PathBuf,
         second: PathBuf,

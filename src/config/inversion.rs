@@ -75,6 +75,26 @@ pub const SECTION: Section = Section {
         .absent("0"),
         Key::new("twin.seed", Kind::Integer(0), "seed of that noise").absent("0"),
         Key::new(
+            "twin.scar.centre",
+            Kind::Point(Range::Any),
+            "a ball of tissue with another gamma in the twin, whatever the domains are: its centre",
+        )
+        .unit("mesh.unit")
+        .required(),
+        Key::new(
+            "twin.scar.radius",
+            Kind::Number(Range::Positive),
+            "radius of that ball",
+        )
+        .unit("mesh.unit")
+        .required(),
+        Key::new(
+            "twin.scar.gamma",
+            Kind::Number(Range::Positive),
+            "gamma in that ball",
+        )
+        .required(),
+        Key::new(
             "twin.onsets",
             Kind::List(&Kind::Number(Range::Any)),
             "onset of each source in the twin",

@@ -67,6 +67,11 @@ impl Settings {
         self.penalty.times(run.factor)
     }
 
+    /// Whether a rule for the penalties ended where its sweep does.
+    pub fn is_at_end(&self, outcome: &Outcome) -> bool {
+        self.schedule.is_at_end(outcome.best())
+    }
+
     /// The L-curve of all runs of a sweep.
     pub fn curve(&self, outcome: &Outcome) -> Option<Vec<CurvePoint>> {
         self.schedule.curve(&outcome.runs)

@@ -78,12 +78,25 @@ pub struct Twin {
     /// Seed of the noise.
     #[serde(default)]
     pub seed: u64,
+    /// A ball of other tissue, whatever the domains are.
+    #[serde(default)]
+    pub scar: Option<Scar>,
     /// Onset of each source, ms; absent: as configured.
     #[serde(default)]
     pub onsets: Option<Vec<f64>>,
     /// Place of each source, in the unit of `[mesh]`; absent: as configured.
     #[serde(default)]
     pub points: Option<Vec<[f64; 3]>>,
+}
+
+/// Tetrahedra whose centroid lies in a ball; lengths in the unit of `[mesh]`.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Scar {
+    pub centre: [f64; 3],
+    pub radius: f64,
+    /// Their γ.
+    pub gamma: f64,
 }
 
 /// Where times are measured.

@@ -117,6 +117,17 @@ impl Schedule {
         }
     }
 
+    /// Whether a result has the largest or the smallest λ that could be tried, so that the rule may
+    /// want another one; or f is beyond the target.
+    pub fn is_at_end(&self, run: &RunSummary) -> bool {
+        let (sweep, missed) = match self {
+            Self::Starts(_) => return false,
+            Self::LCurve(sweep) => (sweep, false),
+            Self::Discrepancy { sweep, target } => (sweep, run.misfit > *target),
+        };
+        missed || run.factor >= sweep.most || run.factor <= sweep.factor(sweep.steps - 1)
+    }
+
     /// The points of the sweep, by descending λ; `None` where there is no sweep.
     pub fn curve(&self, runs: &[RunSummary]) -> Option<Vec<CurvePoint>> {
         match self {
@@ -308,6 +319,7 @@ mod tests {
         );
         // The sweep stops as soon as the target is passed.
         assert!(runs.len() < 49 / 2 + MOST_BISECTIONS + 2, "{}", runs.len());
+        assert!(!schedule.is_at_end(best));
         // Out of reach: all of the sweep, and the smallest misfit.
         let far = Schedule::Discrepancy {
             sweep: sweep(),
@@ -315,6 +327,7 @@ mod tests {
         };
         let runs = all(&far, f);
         assert_eq!((runs.len(), far.best(&runs)), (49, 48));
+        assert!(far.is_at_end(&runs[48]));
         // Met at once: the largest weight.
         let near = Schedule::Discrepancy {
             sweep: sweep(),
@@ -322,5 +335,6 @@ mod tests {
         };
         let runs = all(&near, f);
         assert_eq!((runs.len(), near.best(&runs)), (1, 0));
+        assert!(near.is_at_end(&runs[0]));
     }
 }

@@ -268,8 +268,8 @@ fn add(file: &mut ResultFile, gradient: &Gradient) -> Result<()> {
     };
     file.text("/gradient/gamma", "mode", mode)?;
     if !by_sources.is_empty() {
-        // By onsets in ms²/ms, by coordinates in ms²/mm.
-        file.dataset("/gradient/sources", &[by_sources.len()], by_sources, "")?;
+        let (shape, unit) = ([by_sources.len()], "ms, ms^2/mm");
+        file.dataset("/gradient/sources", &shape, by_sources, unit)?;
     }
     if let Some(jacobian) = &gradient.jacobian {
         let (n, width) = (gradient.phi.len(), gradient.parameters.len());

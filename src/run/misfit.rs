@@ -17,7 +17,9 @@ use crate::inversion::options::{DatasetRef, GammaInput, NamedVertices, Where};
 use crate::inversion::sources::Emitter;
 use crate::io;
 use crate::mesh::surface::surface_vertices;
+use crate::partition::local_mesh::LocalMesh;
 use crate::real::Real;
+use crate::tensor::{Vec3, add, norm, scale, sub};
 
 /// The observations of this rank. Collective; solves the forward problem for a twin.
 pub fn observations<T: Real>(
@@ -90,28 +92,72 @@ pub fn configured_unknowns(comm: &dyn Communicator, model: &Model) -> Vec<f64> {
 
 /// Times of the twin on rank 0, in the file's numbering; empty elsewhere or without a twin.
 fn twin_times<T: Real>(job: &mut Job, model: &Model, eikonal: &mut Eikonal<T>) -> Result<Vec<f64>> {
-    let Some(twin) = &job.case.inversion.twin else {
+    let Some(twin) = job.case.inversion.twin.clone() else {
         return Ok(Vec::new());
     };
+    let (comm, k) = (job.comm, model.gamma.len());
     let gamma = GammaInput::PerDomain(twin.gamma.clone());
-    let gamma = expand_gamma("inversion.twin.gamma", &gamma, model.gamma.len(), &job.case);
-    let gamma = agree(job.comm, gamma)?;
+    let gamma = expand_gamma("inversion.twin.gamma", &gamma, k, &job.case);
+    let mut gamma = agree(comm, gamma)?;
+    let mut unit = Vec::from_iter(model.root.as_ref().map(|root| root.unit_mm));
+    broadcast_slice(comm, 0, &mut unit);
+    // A scar is one more domain of the twin.
+    let in_scar = |corners: [Vec3; 4]| {
+        twin.scar.is_some_and(|scar| {
+            let centre = scar.centre.map(|c| c * unit[0]);
+            let centroid = corners.into_iter().fold([0.0; 3], add);
+            norm(sub(scale(0.25, centroid), centre)) <= scar.radius * unit[0]
+        })
+    };
+    if let Some(scar) = twin.scar {
+        let scar = GammaInput::Uniform(scar.gamma);
+        let of_scar = expand_gamma("inversion.twin.scar.gamma", &scar, 1, &job.case);
+        gamma.extend(agree(comm, of_scar)?);
+    }
     // A twin has its own onsets; those around points depend on its γ, too.
     let sources = match &model.root {
         Some(root) => {
-            let emitters = sources::of_twin(twin, &root.emitters, root.unit_mm);
-            sources::resolve(&job.case, &root.sources(emitters), &gamma)
+            let emitters = sources::of_twin(&twin, &root.emitters, root.unit_mm);
+            let mut sources = root.sources(emitters);
+            for (t, domain) in sources.domains.iter_mut().enumerate() {
+                if in_scar(root.mesh.corners(t)) {
+                    *domain = k as u32;
+                }
+            }
+            sources::resolve(&job.case, &sources, &gamma)
         }
         None => Ok(Vec::new()),
     };
-    let sources = agree(job.comm, sources)?;
-    eikonal.set_sources(&broadcast_sources(job.comm, sources));
+    let sources = broadcast_sources(comm, agree(comm, sources)?);
+    let mut scarred = match twin.scar {
+        Some(_) => {
+            let mut local = model.local.clone();
+            let LocalMesh {
+                domains,
+                tetrahedra,
+                points,
+                ..
+            } = &mut local;
+            for (domain, tetrahedron) in domains.iter_mut().zip(tetrahedra) {
+                if in_scar(tetrahedron.map(|v| points[v as usize])) {
+                    *domain = k as u32;
+                }
+            }
+            Some(model.eikonal_on::<T>(job, &local)?)
+        }
+        None => None,
+    };
+    let of_twin = match &mut scarred {
+        Some(scarred) => scarred,
+        None => &mut *eikonal,
+    };
+    of_twin.set_sources(&sources);
     let gamma: Vec<T> = gamma.iter().map(|g| T::from_f64(*g)).collect();
     let begun = std::time::Instant::now();
-    let solution = eikonal.solve(job.comm, &gamma)?;
+    let solution = of_twin.solve(comm, &gamma)?;
     job.report.add_time("twin", begun.elapsed());
     eikonal.set_sources(&model.sources);
-    Ok(model.gather_times(job.comm, &solution))
+    Ok(model.gather_times(comm, &solution))
 }
 
 fn on_root(case: &Case, root: &mut Root, twin_times: &[f64]) -> Result<Observations> {

@@ -42,6 +42,8 @@ struct Estimate {
     levels: Vec<Level>,
     /// The sweep over the weight of the penalties.
     curve: Option<Vec<CurvePoint>>,
+    /// Whether the weight lies at the end of the sweep.
+    at_end: bool,
 }
 
 /// Runs the command. Collective.
@@ -269,6 +271,7 @@ fn finish<T: Real>(
     count_forward(&mut job.report, &misfit.counters);
     Ok(Estimate {
         curve: settings.curve(&outcome),
+        at_end: settings.is_at_end(&outcome),
         levels,
         outcome,
         phi,

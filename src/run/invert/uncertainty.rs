@@ -125,7 +125,12 @@ pub fn add(
     }
     if !of_sources.is_empty() {
         let shape = [of_sources.len()];
-        file.dataset(&format!("{group}/sources_std"), &shape, of_sources, "")?;
+        file.dataset(
+            &format!("{group}/sources_std"),
+            &shape,
+            of_sources,
+            "ms, mm",
+        )?;
     }
     file.number(group, "noise_ms", posterior.noise)?;
     file.number(

@@ -37,7 +37,9 @@ pub fn write(job: &mut Job, output: &Output, model: &Model, estimate: &Estimate)
     }
     let mut against_twin = String::new();
     let twin = job.case.inversion.twin.as_ref();
-    if let Some(twin) = twin.filter(|twin| twin.gamma.len() == best.gamma.len()) {
+    if let Some(twin) =
+        twin.filter(|twin| twin.scar.is_none() && twin.gamma.len() == best.gamma.len())
+    {
         let pairs = || best.gamma.iter().zip(&twin.gamma);
         let error = pairs().fold(0.0, |m, (g, t)| f64::max(m, (g - t).abs()));
         let log_error = pairs().fold(0.0, |m, (g, t)| f64::max(m, (g / t).ln().abs()));
@@ -146,12 +148,7 @@ fn regularisation(job: &mut Job, estimate: &Estimate, curve: &[CurvePoint]) {
             rule.name(),
             curve.len()
         );
-        let factors = || curve.iter().map(|p| p.factor);
-        let (least, most) = (
-            factors().fold(f64::INFINITY, f64::min),
-            factors().fold(0.0, f64::max),
-        );
-        if best.factor == least || best.factor == most {
+        if estimate.at_end {
             tracing::warn!(
                 "the chosen weight is at the end of the sweep: change inversion.regularisation.sweep, or the model does not explain the times to within their noise"
             );
