@@ -27,6 +27,7 @@ duration = 12
 [[fk.stimulus]]
 kind = "voltage"
 amplitude = 1.0
+duration = 1.0
 region = { half = "west", coverage = 0.1 }
 [fk.record]
 activation_threshold = 0.5

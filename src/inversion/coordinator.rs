@@ -114,16 +114,13 @@ fn schedule(options: &InversionOptions, penalty: &Penalty, measurements: u64) ->
             "give 0 < least < most",
         );
     }
-    match (rule, options.noise()) {
+    match (rule, options.misfit_of_noise(measurements)) {
         (WeightRule::Discrepancy, None) => bad(
             choose,
             "the discrepancy rule needs the noise of the measurements",
             "give inversion.noise_ms, or choose \"l-curve\"",
         ),
-        (WeightRule::Discrepancy, Some(noise)) => Ok(Schedule::Discrepancy {
-            sweep,
-            target: measurements as f64 * noise * noise,
-        }),
+        (WeightRule::Discrepancy, Some(target)) => Ok(Schedule::Discrepancy { sweep, target }),
         _ if sweep.steps < 3 => bad(
             "regularisation.sweep.steps",
             "a curve needs three points",

@@ -285,6 +285,14 @@ impl InversionOptions {
         let twin = self.twin.as_ref().map(|twin| twin.noise_ms);
         self.noise_ms.or(twin.filter(|noise| *noise > 0.0))
     }
+
+    /// The misfit of so many `measurements` that noise alone stays below in 98 of 100 cases, two
+    /// standard deviations above its mean: σ² (n + 2 √(2n)), where σ is known.
+    pub fn misfit_of_noise(&self, measurements: u64) -> Option<f64> {
+        let n = measurements as f64;
+        let noise = self.noise()?;
+        Some(noise * noise * (n + 2.0 * (2.0 * n).sqrt()))
+    }
 }
 
 impl Default for InversionOptions {

@@ -32,7 +32,7 @@ pub enum Schedule {
     /// logarithm of the multiple (Morozov's discrepancy rule).
     Discrepancy {
         sweep: Sweep,
-        /// n σ², ms² times the weights.
+        /// The misfit of the noise, ms² times the weights.
         target: f64,
     },
 }

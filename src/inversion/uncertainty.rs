@@ -111,7 +111,7 @@ impl Inverse {
         let mut outside = vec![0.0; k];
         for (value, vector) in eigenvalues.iter().zip(eigenvectors.column_iter()) {
             if *value > least {
-                matrix += &vector * vector.transpose() / *value;
+                matrix += vector * vector.transpose() / *value;
             } else {
                 for (share, x) in outside.iter_mut().zip(vector.iter()) {
                     *share += x * x;

@@ -39,7 +39,7 @@ pub fn next<T: Real>(
     if k >= most {
         return Ok(None);
     }
-    let of_noise = noise.map(|noise| misfit.measurements() as f64 * noise * noise);
+    let of_noise = job.case.inversion.misfit_of_noise(misfit.measurements());
     if of_noise.is_some_and(|f| best.misfit <= f) {
         if comm.rank() == 0 {
             tracing::info!("{k} domains explain the times to within their noise");
