@@ -134,6 +134,11 @@ impl<'a, T: Real> EikonalMisfit<'a, T> {
         &self.observations
     }
 
+    /// The observations alone, for another misfit.
+    pub fn into_observations(self) -> LocalObservations {
+        self.observations
+    }
+
     /// k and the unknowns of the sources.
     fn width(&self) -> usize {
         self.domains + self.moving.as_ref().map_or(0, |m| m.unknowns)

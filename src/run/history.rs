@@ -28,7 +28,7 @@ struct Header {
     version: u32,
     #[serde(flatten)]
     fingerprint: Fingerprint,
-    /// SHA-256 of the second line, a [`Stored`]: no number in it can be damaged unnoticed.
+    /// SHA-256 of the second line, a [`Kept`]: no number in it can be damaged unnoticed.
     sha256: String,
 }
 

@@ -17,7 +17,7 @@ use super::output::{CHECKPOINT, Output};
 use super::signals::StopRequests;
 use crate::cli::RunArgs;
 use crate::comm::{Communicator, agree, broadcast_json};
-use crate::config::{Case, Source};
+use crate::config::Case;
 use crate::eikonal::options::Precision;
 use crate::error::{Error, Result};
 use crate::inversion::coordinator::{Callbacks, Outcome, Resume, Settings, coordinate};
@@ -97,8 +97,9 @@ fn minimise<T: Real>(
         None => Ok(model.gamma.clone()),
     };
     let initial = agree(comm, initial)?;
-    let mut initial = [initial, configured_unknowns(comm, model)].concat();
-    let observations = observations(job, model, &mut eikonal)?;
+    let unknowns = configured_unknowns(comm, model);
+    let (mut initial, unknowns) = ([&initial[..], &unknowns].concat(), unknowns.len());
+    let mut observations = observations(job, model, &mut eikonal)?;
     let measurements = observations.count(comm);
     let mut settings = settings(job, model, measurements)?;
 
@@ -119,7 +120,6 @@ fn minimise<T: Real>(
     };
     if comm.rank() == 0 {
         let [vertices, tetrahedra] = model.size;
-        let unknowns = initial.len() - k;
         let of_sources = match unknowns {
             0 => String::new(),
             n => format!(" and {n} unknowns of sources"),
@@ -142,15 +142,9 @@ fn minimise<T: Real>(
     }
     let (mode, mut spent) = (job.case.inversion.gradient, Spent::default());
     loop {
-        let domains = initial.len()
-            - job
-                .case
-                .sources()?
-                .iter()
-                .map(Source::unknowns)
-                .sum::<usize>();
+        let domains = initial.len() - unknowns;
         let moving = agree(comm, moving_sources(&job.case, model))?;
-        let mut misfit = EikonalMisfit::new(comm, eikonal, observations.clone(), mode, domains)
+        let mut misfit = EikonalMisfit::new(comm, eikonal, observations, mode, domains)
             .with_sources(moving)
             .after(spent);
         let outcome = descend(
@@ -170,7 +164,7 @@ fn minimise<T: Real>(
             return finish(job, model, misfit, &settings, outcome, levels);
         };
         spent = misfit.spent();
-        drop(misfit);
+        observations = misfit.into_observations();
         let noted = history
             .as_mut()
             .map_or(Ok(()), |history| history.refine(level.clone()));

@@ -41,7 +41,7 @@ pub fn of<T: Real>(
     ))
 }
 
-/// Adds standard deviations to the report, and says their range. Collective.
+/// Adds standard deviations to the report, and says their range.
 pub fn report(job: &mut Job, posterior: &Uncertainty, gamma: &[f64]) {
     let options = &job.case.inversion;
     let from = match (options.noise_ms, options.noise()) {
