@@ -537,6 +537,59 @@ fn onset_and_place_of_a_source_are_found_with_gamma() {
     }
 }
 
+#[test]
+fn a_twin_with_other_sources_than_the_case_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path();
+    put(path, "sources.toml", SOURCES);
+    for (setting, words) in [
+        (
+            "inversion.twin.onsets=[1,2]",
+            ["inversion.twin.onsets", "2 items for 1 sources"],
+        ),
+        (
+            "inversion.twin.points=[]",
+            ["inversion.twin.points", "0 items"],
+        ),
+        (
+            "inversion.twin.points=[[1,2]]",
+            ["inversion.twin.points", "three numbers"],
+        ),
+        (
+            "inversion.twin.scar={radius=1,gamma=0.2}",
+            ["inversion.twin.scar.centre", "missing"],
+        ),
+        (
+            "source.0.estimate=[\"place\"]",
+            ["source.0.estimate", "\"point\""],
+        ),
+    ] {
+        let arguments = [
+            "invert",
+            "sources.toml",
+            "-q",
+            "--output",
+            "out",
+            "--set",
+            setting,
+        ];
+        run(path, 1, &arguments).fails(65, &words);
+    }
+    // So far off that no vertex is within the radius.
+    let far = [
+        "invert",
+        "sources.toml",
+        "-q",
+        "--output",
+        "out",
+        "--set",
+        "source.0.point=[99,0,0]",
+    ];
+    for ranks in ranks() {
+        run(path, ranks, &far).fails(65, &["source.0.radius", "enlarge"]);
+    }
+}
+
 /// A point with a radius starts its vertices by the travel time: nearer to the straight line than
 /// the nearest vertex alone.
 #[test]
