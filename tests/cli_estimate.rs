@@ -470,6 +470,13 @@ fn a_refinement_that_is_stopped_goes_on_to_the_same_bits() {
         lines.collect::<Vec<_>>()
     };
     assert_eq!(without_times("whole"), without_times("parts"));
+    // Evaluations of all levels, those before the stops included.
+    let evaluations = |output: &str| {
+        let counters = report(&path.join(output))["counters"].clone();
+        counters["evaluations"].as_u64().unwrap()
+    };
+    assert_eq!(evaluations("whole"), evaluations("parts"));
+    assert!(evaluations("whole") as usize >= without_times("whole").len());
 }
 
 const SOURCES: &str = r#"[mesh]

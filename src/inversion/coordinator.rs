@@ -206,13 +206,8 @@ impl Outcome {
 
     /// Evaluations of all starts.
     pub fn counters(&self) -> Counters {
-        self.runs
-            .iter()
-            .fold(Counters::default(), |sum, run| Counters {
-                evaluations: sum.evaluations + run.counters.evaluations,
-                gradient_evaluations: sum.gradient_evaluations + run.counters.gradient_evaluations,
-                jacobian_evaluations: sum.jacobian_evaluations + run.counters.jacobian_evaluations,
-            })
+        let counters = self.runs.iter().map(|run| run.counters);
+        counters.fold(Counters::default(), std::ops::Add::add)
     }
 }
 

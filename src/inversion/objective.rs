@@ -86,6 +86,18 @@ pub struct Counters {
     pub jacobian_evaluations: u64,
 }
 
+impl std::ops::Add for Counters {
+    type Output = Self;
+
+    fn add(self, other: Self) -> Self {
+        Self {
+            evaluations: self.evaluations + other.evaluations,
+            gradient_evaluations: self.gradient_evaluations + other.gradient_evaluations,
+            jacobian_evaluations: self.jacobian_evaluations + other.jacobian_evaluations,
+        }
+    }
+}
+
 impl Counters {
     /// Counts one evaluation.
     pub fn count(&mut self, want: Want) {

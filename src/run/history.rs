@@ -9,7 +9,8 @@ use serde::{Deserialize, Serialize};
 
 use super::output::{CHECKPOINT, Output};
 use crate::error::{Error, Result};
-use crate::inversion::coordinator::{Checkpoint, Resume, RunSummary};
+use crate::inversion::coordinator::{Checkpoint, Outcome, Resume};
+use crate::inversion::objective::Counters;
 use crate::inversion::optimizer::IterationRecord;
 use crate::inversion::refinement::Split;
 use crate::io::Fingerprint;
@@ -53,14 +54,18 @@ pub struct Level {
     /// ms² times the weights.
     pub misfit: f64,
     pub splits: Vec<Split>,
+    /// Evaluations of this level.
+    pub counters: Counters,
     /// Iterations of this level and those before.
     records: usize,
 }
 
 impl Level {
-    /// The refinement that follows a run; `records` is set when it is kept.
-    pub fn new(run: &RunSummary, splits: Vec<Split>) -> Self {
+    /// The refinement that follows an outcome; `records` is set when it is kept.
+    pub fn new(outcome: &Outcome, splits: Vec<Split>) -> Self {
+        let run = outcome.best();
         Self {
+            counters: outcome.counters(),
             gamma: run.gamma.clone(),
             sources: run.sources.clone(),
             misfit: run.misfit,

@@ -66,7 +66,7 @@ pub fn next<T: Real>(
             ),
         }
     }
-    Ok((!chosen.is_empty()).then(|| Level::new(best, chosen)))
+    Ok((!chosen.is_empty()).then(|| Level::new(outcome, chosen)))
 }
 
 /// A cut of each domain by the sensitivities of its tetrahedra. Collective.

@@ -49,7 +49,8 @@ pub fn write(job: &mut Job, output: &Output, model: &Model, estimate: &Estimate)
             "against the twin: largest error of gamma {error:.2e}, of log gamma {log_error:.2e}"
         );
     }
-    let counters = outcome.counters();
+    let before = estimate.levels.iter().map(|level| level.counters);
+    let counters = before.fold(outcome.counters(), std::ops::Add::add);
     report.count_once("evaluations", counters.evaluations);
     report.count_once("gradient_evaluations", counters.gradient_evaluations);
     report.count_once("jacobian_evaluations", counters.jacobian_evaluations);
