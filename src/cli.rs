@@ -72,8 +72,64 @@ pub enum Command {
     /// Show, check or document a configuration
     #[command(subcommand)]
     Config(ConfigCommand),
+    /// Compare two result files, dataset by dataset; 1 where they differ
+    Diff(DiffArgs),
+    /// Run again what made a result, from the configuration in it, and compare
+    Reproduce(ReproduceArgs),
     /// Version, libraries and what this machine offers
     Info,
+    /// Print the completions of a shell
+    Completions {
+        #[arg(value_enum)]
+        shell: clap_complete::Shell,
+    },
+    /// Print the manual page, or write those of all commands to a folder
+    Man {
+        /// Folder for one page per command
+        #[arg(value_name = "DIR")]
+        folder: Option<PathBuf>,
+    },
+}
+
+/// By how much numbers may differ.
+#[derive(Debug, Clone, Copy, Args)]
+pub struct ToleranceArgs {
+    /// Largest difference that passes, in the unit of each dataset
+    #[arg(long, value_name = "X", default_value_t = 0.0, value_parser = not_negative, allow_negative_numbers = true)]
+    pub absolute: f64,
+    /// The same as a share of the largest number of each dataset; both add up
+    #[arg(long, value_name = "X", default_value_t = 0.0, value_parser = not_negative, allow_negative_numbers = true)]
+    pub relative: f64,
+}
+
+#[derive(Debug, Clone, Args)]
+pub struct DiffArgs {
+    /// Result of one run
+    #[arg(value_name = "A.h5")]
+    pub first: PathBuf,
+    /// Result of another
+    #[arg(value_name = "B.h5")]
+    pub second: PathBuf,
+    #[command(flatten)]
+    pub tolerance: ToleranceArgs,
+}
+
+#[derive(Debug, Clone, Args)]
+pub struct ReproduceArgs {
+    /// Result of eikonal, gradient, invert or fk
+    #[arg(value_name = "FILE.h5")]
+    pub file: PathBuf,
+    #[command(flatten)]
+    pub tolerance: ToleranceArgs,
+    /// Folder of the new results [default: results/<folder of FILE>-reproduced]
+    #[arg(long, short, value_name = "DIR")]
+    pub output: Option<PathBuf>,
+    /// Threads per rank [default: the node's cores divided by its ranks]
+    #[arg(long, value_name = "N", value_parser = at_least_one)]
+    pub threads: Option<usize>,
+    /// Where ranks compute: auto, cpu, cuda [default: that of the configuration]
+    #[arg(long, value_parser = device)]
+    pub device: Option<DeviceChoice>,
 }
 
 /// A case: configuration files, keys set by hand.
@@ -91,6 +147,9 @@ pub struct CaseArgs {
     /// Where ranks compute: auto, cpu, cuda [default: auto]
     #[arg(long, value_parser = device)]
     pub device: Option<DeviceChoice>,
+    /// Nothing but the files and keys above: the environment does not count.
+    #[arg(skip)]
+    pub sealed: bool,
 }
 
 /// A case to be run.
@@ -406,6 +465,7 @@ impl CaseArgs {
         Inputs {
             files: self.configs.clone(),
             environment: std::env::vars_os()
+                .filter(|_| !self.sealed)
                 .map(|(name, value)| {
                     let text = |s: std::ffi::OsString| s.to_string_lossy().into_owned();
                     (text(name), text(value))
@@ -568,6 +628,14 @@ fn direction(text: &str) -> Result<[f64; 3], String> {
     match numbers.as_deref() {
         Some(&[x, y, z]) if [x, y, z] != [0.0; 3] => Ok([x, y, z]),
         _ => Err("give three numbers that are not all 0: X,Y,Z".into()),
+    }
+}
+
+/// A number, 0 or more.
+fn not_negative(text: &str) -> Result<f64, String> {
+    match text.trim().parse::<f64>() {
+        Ok(x) if x.is_finite() && x >= 0.0 => Ok(x),
+        _ => Err(format!("{text:?} is no number ≥ 0")),
     }
 }
 

@@ -67,6 +67,13 @@ pub enum Error {
     /// A GPU refused or failed.
     #[error("device: {problem}; {remedy}")]
     Device { problem: String, remedy: String },
+    /// Two results that were compared are not the same.
+    #[error("{} and {} differ in {differences} {}", first.display(), second.display(), if *differences == 1 { "place" } else { "places" })]
+    Different {
+        first: PathBuf,
+        second: PathBuf,
+        differences: usize,
+    },
     /// Something that cannot happen did.
     #[error("internal error (please report it): {0}")]
     Bug(String),
@@ -84,6 +91,7 @@ impl Error {
     /// Exit code of the process (interface contract).
     pub fn exit_code(&self) -> u8 {
         match self {
+            Error::Different { .. } => 1,
             Error::Usage { .. } => 2,
             Error::BadFile { .. } | Error::Config { .. } | Error::BadData { .. } => 65,
             Error::MissingInput { .. } => 66,

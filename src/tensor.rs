@@ -157,6 +157,24 @@ impl Metric {
         quadratic(&self.0, e)
     }
 
+    /// N e (ms²/mm).
+    #[inline(always)]
+    pub fn times(&self, e: Vec3) -> Vec3 {
+        let [xx, xy, xz, yy, yz, zz] = self.0;
+        [
+            dot([xx, xy, xz], e),
+            dot([xy, yy, yz], e),
+            dot([xz, yz, zz], e),
+        ]
+    }
+
+    /// N : S = Σ_ij N_ij S_ij for a symmetric S.
+    #[inline(always)]
+    pub fn contract(&self, s: &[f64; 6]) -> f64 {
+        let n = &self.0;
+        n[0] * s[0] + n[3] * s[3] + n[5] * s[5] + 2.0 * (n[1] * s[1] + n[2] * s[2] + n[4] * s[4])
+    }
+
     /// −N S N for a symmetric S: turns df/dN (S) into df/dM, since dN = −N dM N.
     pub fn minus_n_s_n(&self, s: &[f64; 6]) -> [f64; 6] {
         let full = |t: &[f64; 6]| [[t[0], t[1], t[2]], [t[1], t[3], t[4]], [t[2], t[4], t[5]]];

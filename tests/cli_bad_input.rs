@@ -891,7 +891,7 @@ fn checkpoints_that_do_not_fit() {
         fs::write(&checkpoint, &whole).unwrap();
     }
     for (from, to) in [
-        ("\"version\":1", "\"version\":99"),
+        ("\"version\":2", "\"version\":99"),
         ("\"gamma\":[", "\"gamma\":[7.0,"),
         ("\"theta\":[", "\"theta\":[1e999,"),
     ] {

@@ -1,19 +1,41 @@
 //! Section `[inversion]`: keys of [`InversionOptions`].
 
-use super::Origins;
 use super::domains::{Domains, check_length};
 use super::schema::{Alternatives, Key, Kind, Range, Section};
 use super::table;
+use super::{Origins, Place, Source};
 use crate::error::Result;
 use crate::inversion::options::{GammaInput, InversionOptions};
 
-/// γ lists have one number per domain.
+/// γ lists have one number per domain, lists of sources one item per source.
 pub(super) fn validate(
     options: &InversionOptions,
     domains: &Domains,
+    sources: &[Source],
     origins: &Origins,
 ) -> Result<()> {
     if let Some(twin) = &options.twin {
+        let lengths = [
+            ("onsets", twin.onsets.as_ref().map(Vec::len)),
+            ("points", twin.points.as_ref().map(Vec::len)),
+        ];
+        for (key, length) in lengths {
+            if let Some(length) = length.filter(|n| *n != sources.len()) {
+                return Err(origins.error(
+                    &format!("inversion.twin.{key}"),
+                    format!("has {length} items for {} sources", sources.len()),
+                    "give one for each [[source]]",
+                ));
+            }
+        }
+        let is_point = |source: &Source| matches!(source.place, Place::Point(_));
+        if twin.points.is_some() && !sources.iter().all(is_point) {
+            return Err(origins.error(
+                "inversion.twin.points",
+                "a source is no point",
+                "give every [[source]] a point, or remove it",
+            ));
+        }
         let gamma = GammaInput::PerDomain(twin.gamma.clone());
         check_length("inversion.twin.gamma", &gamma, domains, origins)?;
     }
@@ -53,6 +75,40 @@ pub const SECTION: Section = Section {
         .absent("0"),
         Key::new("twin.seed", Kind::Integer(0), "seed of that noise").absent("0"),
         Key::new(
+            "twin.scar.centre",
+            Kind::Point(Range::Any),
+            "a ball of tissue with another gamma in the twin, whatever the domains are: its centre",
+        )
+        .unit("mesh.unit")
+        .required(),
+        Key::new(
+            "twin.scar.radius",
+            Kind::Number(Range::Positive),
+            "radius of that ball",
+        )
+        .unit("mesh.unit")
+        .required(),
+        Key::new(
+            "twin.scar.gamma",
+            Kind::Number(Range::Positive),
+            "gamma in that ball",
+        )
+        .required(),
+        Key::new(
+            "twin.onsets",
+            Kind::List(&Kind::Number(Range::Any)),
+            "onset of each source in the twin",
+        )
+        .unit("ms")
+        .absent("source.time"),
+        Key::new(
+            "twin.points",
+            Kind::List(&Kind::Point(Range::Any)),
+            "place of each source in the twin",
+        )
+        .unit("mesh.unit")
+        .absent("source.point"),
+        Key::new(
             "vertices",
             Kind::Choice(&["all", "surface"]),
             "where times are measured",
@@ -77,6 +133,14 @@ pub const SECTION: Section = Section {
         )
         .required(),
         Key::new("weights.dataset", Kind::Text, "dataset in that file"),
+        Key::new(
+            "noise_ms",
+            Kind::Number(Range::Positive),
+            "standard deviation of the noise of a measurement of weight 1 (of weight w: its root by \
+             that of w)",
+        )
+        .unit("ms")
+        .absent("that of the twin, else estimated from the misfit"),
         Key::new(
             "parameter",
             Kind::Choice(&["log", "gamma"]),
@@ -143,6 +207,38 @@ pub const SECTION: Section = Section {
             "weight of the squared jumps of log gamma between neighbouring domains",
         )
         .unit("ms²"),
+        Key::new(
+            "regularisation.choose",
+            Kind::Choice(&["given", "l-curve", "discrepancy"]),
+            "given: the weights as they are; l-curve, discrepancy: one multiple of both, at the corner \
+             of the L-curve, or the largest whose misfit is that of the noise",
+        ),
+        Key::new(
+            "regularisation.sweep.least",
+            Kind::Number(Range::Positive),
+            "smallest multiple that the rule tries",
+        ),
+        Key::new(
+            "regularisation.sweep.most",
+            Kind::Number(Range::Positive),
+            "largest multiple, the first",
+        ),
+        Key::new(
+            "regularisation.sweep.steps",
+            Kind::Integer(2),
+            "number of multiples, at equal ratios",
+        ),
+        Key::new(
+            "refinement.domains",
+            Kind::Integer(0),
+            "split domains where their sensitivity varies, until the misfit is that of the noise or \
+             there are so many (0: not at all)",
+        ),
+        Key::new(
+            "uncertainty",
+            Kind::Boolean,
+            "standard deviations of the estimate, from one Jacobian at the end",
+        ),
         Key::new(
             "multistart.starts",
             Kind::Integer(0),

@@ -37,7 +37,7 @@ pub use mesh::{FibreRule, MeshInput, MeshOrigin};
 pub use output::{OutputFormat, OutputOptions};
 pub use run::{DeviceChoice, RunOptions, SimdChoice};
 pub use show::documentation;
-pub use source::{Place, Source, Sphere};
+pub use source::{Place, Source, Sphere, Unknown};
 
 use crate::comm::{Communicator, agree, broadcast_json};
 use crate::eikonal::options::EikonalOptions;
@@ -254,7 +254,8 @@ impl Merged {
         case.files = self.files();
         case.toml = self.to_toml();
         case.domains.validate(&case.origins)?;
-        inversion::validate(&case.inversion, &case.domains, &case.origins)?;
+        source::validate(&case.source, &case.origins)?;
+        inversion::validate(&case.inversion, &case.domains, &case.source, &case.origins)?;
         if case.simulates() {
             fk::validate(&case.fk, &case.origins)?;
         }

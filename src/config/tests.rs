@@ -360,6 +360,8 @@ time = 0.1
 vertices = [3]
 [[source]]
 point = [0.1, 0.2, 0.3]
+radius = 0.2
+estimate = ["time", "point"]
 [[source]]
 tag = -4
 [[source]]
@@ -374,7 +376,8 @@ jacobian = true
 tensor = true
 check = true
 [inversion]
-twin = { gamma = [1.0, 0.2], noise_ms = 0.1, seed = 7 }
+twin = { gamma = [1.0, 0.2], noise_ms = 0.1, seed = 7, onsets = [0, 1, 2, 3], scar = { centre = [1, 1, 1], radius = 0.5, gamma = 0.2 } }
+noise_ms = 0.2
 vertices = { points = [[0.1, 0.2, 0.3]] }
 weights = { file = "w.h5", dataset = "/w" }
 parameter = "gamma"
@@ -383,7 +386,9 @@ optimizer = "lbfgs"
 initial_hessian = "diagonal"
 gradient = "finite-differences"
 stop = { misfit = 0.1, gradient_norm = 1e-3, step = 1e-4, iterations = 7 }
-regularisation = { tikhonov = 0.3, neighbour_jump = 0.7 }
+regularisation = { tikhonov = 0.3, neighbour_jump = 0.7, choose = "l-curve", sweep = { least = 0.1, most = 10, steps = 3 } }
+refinement = { domains = 9 }
+uncertainty = false
 multistart = { starts = 2, log_range = 0.5, seed = 3 }
 [fk]
 model = "fenton-karma"
@@ -550,6 +555,8 @@ fn every_key_is_known_to_the_program() {
         load_text(HEART, &[]),
         load_text(CABLE, &[]),
     ];
+    let one_point = "[[source]]\npoint = [1, 2, 3]\n[inversion]\ntwin = { gamma = [1.0], points = [[1, 2, 3.5]] }\n";
+    cases.push(load_text(one_point, &[("mesh.file", "\"a.h5\"")]));
     let range = ("fk.restitution.s2", "{ from = 160, to = 400, step = 10 }");
     cases.push(load_text(CABLE, &[range]));
     cases.extend(labels.iter().map(|region| {

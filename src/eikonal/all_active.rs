@@ -21,17 +21,33 @@ impl<T: Real> Eikonal<T> {
     /// [`jacobian`](Self::jacobian) gives it; one whole forward solution for every seven domains.
     /// Collective.
     pub fn all_active_jacobian(&self, comm: &dyn Communicator, gamma: &[f64]) -> Result<Vec<f64>> {
-        let eikonal: Eikonal<Number> = self.converted();
-        let k = gamma.len();
-        let mut jacobian = vec![0.0; self.mesh.vertex_count() * k];
-        for first in (0..k).step_by(DIRECTIONS) {
-            let count = DIRECTIONS.min(k - first);
+        self.all_active_from(comm, gamma, |_, _| 0.0, gamma.len())
+    }
+
+    /// The same with `width` columns, the first ones those of γ, where the onset of the source at
+    /// a vertex (number in the file) has derivatives: `onset_dot(vertex, column)`. Collective.
+    pub fn all_active_from(
+        &self,
+        comm: &dyn Communicator,
+        gamma: &[f64],
+        onset_dot: impl Fn(u32, usize) -> f64,
+        width: usize,
+    ) -> Result<Vec<f64>> {
+        let mut eikonal: Eikonal<Number> = self.converted();
+        let mut jacobian = vec![0.0; self.mesh.vertex_count() * width];
+        for first in (0..width).step_by(DIRECTIONS) {
+            let count = DIRECTIONS.min(width - first);
             let mut active: Vec<Number> = gamma.iter().map(|g| Number::from_f64(*g)).collect();
-            for d in 0..count {
-                active[first + d].0[1 + d] = 1.0;
+            for (k, number) in active.iter_mut().enumerate().skip(first).take(count) {
+                number.0[1 + k - first] = 1.0;
             }
+            eikonal.make_active(|vertex, time| {
+                for d in 0..count {
+                    time.0[1 + d] = onset_dot(vertex, first + d);
+                }
+            });
             let solution = eikonal.solve(comm, &active)?;
-            for (row, time) in jacobian.chunks_exact_mut(k).zip(&solution.phi) {
+            for (row, time) in jacobian.chunks_exact_mut(width).zip(&solution.phi) {
                 // A vertex that is not reached has no derivative.
                 if time.value() < f64::INFINITY {
                     row[first..first + count].copy_from_slice(&time.0[1..=count]);

@@ -154,17 +154,6 @@ impl<T: Real> Eikonal<T> {
             local.domains.clone(),
             file_order.into_iter(),
         );
-        let mut numbers: Vec<(u32, u32)> = local.global_vertices.iter().copied().zip(0..).collect();
-        numbers.sort_unstable();
-        let mut here: Vec<(u32, f64)> = sources
-            .iter()
-            .filter_map(|source| {
-                let i = numbers.binary_search_by_key(&source.vertex, |n| n.0).ok()?;
-                Some((numbers[i].1, source.time))
-            })
-            .collect();
-        here.sort_by(|a, b| a.0.cmp(&b.0).then(a.1.total_cmp(&b.1)));
-        here.dedup_by_key(|(v, _)| *v);
         // Tetrahedra held by two ranks count twice: good enough for the width of a bucket.
         let (mut edges, mut count) = (0.0, 0);
         for lengths in &local.lengths {
@@ -177,27 +166,71 @@ impl<T: Real> Eikonal<T> {
             0..FEW_TETRAHEDRA => 1,
             _ => rayon::current_num_threads(),
         };
-        let earliest = sources.iter().map(|s| s.time).fold(f64::INFINITY, f64::min);
-        let origin = if earliest.is_finite() { earliest } else { 0.0 };
-        Ok(Self {
+        let mut eikonal = Self {
             mesh,
             halo: local.halo.clone(),
             numbers: Numbers {
                 vertices: local.global_vertices.clone(),
                 tetrahedra: local.global_tetrahedra.clone(),
             },
-            onsets: here.iter().map(|(_, time)| *time).collect(),
-            sources: here
-                .into_iter()
-                .map(|(v, time)| (v, T::from_f64(time - origin)))
-                .collect(),
-            origin,
+            onsets: Vec::new(),
+            sources: Vec::new(),
+            origin: 0.0,
             mean_edge: totals[0] / totals[1].max(1.0),
             bucket_width,
             buckets_per_round: buckets_per_round(totals[2], comm.size()),
             team: Arc::new(agree(comm, Team::new(threads))?),
             on_device: None,
-        })
+        };
+        eikonal.set_sources(sources);
+        Ok(eikonal)
+    }
+
+    /// Takes other sources, the same list on all ranks. Where a vertex is named twice, the earlier
+    /// onset counts.
+    pub fn set_sources(&mut self, sources: &[Source]) {
+        let mut named: Vec<(u32, f64)> = sources.iter().map(|s| (s.vertex, s.time)).collect();
+        named.sort_by(|a, b| a.0.cmp(&b.0).then(a.1.total_cmp(&b.1)));
+        named.dedup_by_key(|(v, _)| *v);
+        let earliest = sources.iter().map(|s| s.time).fold(f64::INFINITY, f64::min);
+        self.origin = if earliest.is_finite() { earliest } else { 0.0 };
+        let held = (0u32..).zip(&self.numbers.vertices);
+        let here: Vec<(u32, f64)> = held
+            .filter_map(|(local, number)| {
+                let i = named.binary_search_by_key(number, |(v, _)| *v).ok()?;
+                Some((local, named[i].1))
+            })
+            .collect();
+        self.onsets = here.iter().map(|(_, time)| *time).collect();
+        let after = |time: f64| T::from_f64(time - self.origin);
+        self.sources = here.iter().map(|(v, time)| (*v, after(*time))).collect();
+    }
+
+    /// Sources held here, ghosts included: local vertex and number in the file, ascending by the
+    /// former.
+    pub fn held_sources(&self) -> impl Iterator<Item = (u32, u32)> {
+        let numbers = &self.numbers.vertices;
+        self.sources.iter().map(|(v, _)| (*v, numbers[*v as usize]))
+    }
+
+    /// The same of those that no other source reaches before their onset.
+    pub fn effective_sources(&self, solution: &Solution<T>) -> impl Iterator<Item = (u32, u32)> {
+        let effective = |v: u32, onset: f64| {
+            let time = solution.phi[v as usize];
+            time == time.with_value(onset)
+        };
+        let onsets = self.held_sources().zip(&self.onsets);
+        onsets
+            .filter(move |((v, _), onset)| effective(*v, **onset))
+            .map(|(held, _)| held)
+    }
+
+    /// Gives the onsets of the sources held here derivatives: `dot(number in the file)`.
+    pub(super) fn make_active(&mut self, dot: impl Fn(u32, &mut T)) {
+        let numbers = &self.numbers.vertices;
+        for (v, time) in &mut self.sources {
+            dot(numbers[*v as usize], time);
+        }
     }
 
     /// Brings the problem to the device of this rank. Collective.

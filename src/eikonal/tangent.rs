@@ -33,6 +33,22 @@ impl<T: Real> Eikonal<T> {
         width: usize,
         traffic: &mut Traffic,
     ) -> Vec<f64> {
+        self.tangent_from(comm, solution, gamma, gamma_dot, &[], width, traffic)
+    }
+
+    /// The same with onsets that move, too: `onset_dot` holds `width` numbers for each effective
+    /// source held here, by local vertex. Collective.
+    #[allow(clippy::too_many_arguments)]
+    pub fn tangent_from(
+        &self,
+        comm: &dyn Communicator,
+        solution: &Solution<T>,
+        gamma: &[f64],
+        gamma_dot: &[f64],
+        onset_dot: &[(u32, Vec<f64>)],
+        width: usize,
+        traffic: &mut Traffic,
+    ) -> Vec<f64> {
         // −½ γ̇_k / γ_k
         let rates: Vec<f64> = gamma_dot
             .chunks_exact(width)
@@ -40,13 +56,19 @@ impl<T: Real> Eikonal<T> {
             .flat_map(|(row, gamma)| row.iter().map(move |d| -0.5 * d / gamma))
             .collect();
         let mut phi_dot = vec![0.0; self.mesh.vertex_count() * width];
+        // The sweep leaves the rows of sources as they are.
+        for (v, row) in onset_dot {
+            phi_dot[*v as usize * width..][..width].copy_from_slice(row);
+        }
         let sweep = TangentSweep {
             eikonal: self,
             solution,
             rates: &rates,
             width,
         };
-        if let Some(phi_dot) = self.tangent_on_device(comm, solution, &rates, width) {
+        if onset_dot.is_empty()
+            && let Some(phi_dot) = self.tangent_on_device(comm, solution, &rates, width)
+        {
             return phi_dot;
         }
         let order = &solution.order;

@@ -1,15 +1,14 @@
 //! Rank 0 runs the optimiser and tells the others what to evaluate; the others serve.
 
-use rand::{Rng, SeedableRng};
-use rand_chacha::ChaCha20Rng;
 use serde::{Deserialize, Serialize};
 
 use super::objective::{Counters, Evaluation, Objective, Want};
 use super::optimizer::{IterationRecord, State, StopReason, minimise};
-use super::options::{GradientMode, InitialHessian, InversionOptions, Multistart, Optimizer};
-use super::options::{Parameter, StopOptions};
+use super::options::{GradientMode, InitialHessian, InversionOptions, Optimizer};
+use super::options::{Parameter, StopOptions, WeightRule};
 use super::problem::Problem;
 use super::regularisation::{Neighbours, Penalty};
+use super::schedule::{CurvePoint, Schedule, Start};
 use crate::comm::{Communicator, agree, broadcast_json};
 use crate::error::{Error, Result};
 
@@ -22,15 +21,21 @@ pub struct Settings {
     gradient: GradientMode,
     stop: StopOptions,
     penalty: Penalty,
-    multistart: Multistart,
+    schedule: Schedule,
 }
 
 impl Settings {
-    /// Choices of section `[inversion]`; `neighbours` are the pairs of domains with common faces.
+    /// Choices of section `[inversion]`; `neighbours` are the pairs of domains with common faces,
+    /// `measurements` the number of times to fit.
     ///
     /// # Errors
-    /// `BadData`: tolerances, factors or ranges that are negative or not finite.
-    pub fn new(options: &InversionOptions, neighbours: Vec<Neighbours>) -> Result<Self> {
+    /// `BadData`: tolerances, factors or ranges that are negative or not finite; a rule for the
+    /// weight of penalties that are zero, or that lacks the noise.
+    pub fn new(
+        options: &InversionOptions,
+        neighbours: Vec<Neighbours>,
+        measurements: u64,
+    ) -> Result<Self> {
         for (key, value) in [
             ("stop.misfit", options.stop.misfit),
             ("stop.gradient_norm", options.stop.gradient_norm),
@@ -45,15 +50,83 @@ impl Settings {
                 ));
             }
         }
+        let penalty = Penalty::new(&options.regularisation, neighbours)?;
         Ok(Self {
             optimizer: options.optimizer,
             parameter: options.parameter,
             initial_hessian: options.initial_hessian,
             gradient: options.gradient,
             stop: options.stop.clone(),
-            penalty: Penalty::new(&options.regularisation, neighbours)?,
-            multistart: options.multistart.clone(),
+            schedule: schedule(options, &penalty, measurements)?,
+            penalty,
         })
+    }
+
+    /// The penalties with the multiple that `run` had.
+    pub fn penalty_of(&self, run: &RunSummary) -> Penalty {
+        self.penalty.times(run.factor)
+    }
+
+    /// Whether a rule for the penalties ended where its sweep does.
+    pub fn is_at_end(&self, outcome: &Outcome) -> bool {
+        self.schedule.is_at_end(outcome.best())
+    }
+
+    /// The L-curve of all runs of a sweep.
+    pub fn curve(&self, outcome: &Outcome) -> Option<Vec<CurvePoint>> {
+        self.schedule.curve(&outcome.runs)
+    }
+}
+
+/// The minimisations that the options ask for.
+fn schedule(options: &InversionOptions, penalty: &Penalty, measurements: u64) -> Result<Schedule> {
+    let rule = options.regularisation.choose;
+    if rule == WeightRule::Given {
+        return Ok(Schedule::Starts(options.multistart.clone()));
+    }
+    let bad = |key: &str, problem: &str, remedy: &str| {
+        Err(Error::bad_data(format!("inversion.{key}"), problem, remedy))
+    };
+    let choose = "regularisation.choose";
+    if penalty.is_zero() {
+        return bad(
+            choose,
+            "there is no penalty to weigh",
+            "give regularisation.tikhonov or, with several domains, neighbour_jump: the weight that \
+             the rule multiplies",
+        );
+    }
+    if options.stop.misfit > 0.0 {
+        return bad(
+            "stop.misfit",
+            "would end a minimisation before the penalties have their say",
+            "remove it, or regularisation.choose",
+        );
+    }
+    if options.multistart.starts > 0 {
+        return bad(choose, "goes with one start only", "remove multistart");
+    }
+    let sweep = options.regularisation.sweep.clone();
+    if !(0.0 < sweep.least && sweep.least < sweep.most && sweep.most.is_finite()) {
+        return bad(
+            "regularisation.sweep",
+            &format!("from {} to {}", sweep.least, sweep.most),
+            "give 0 < least < most",
+        );
+    }
+    match (rule, options.misfit_of_noise(measurements)) {
+        (WeightRule::Discrepancy, None) => bad(
+            choose,
+            "the discrepancy rule needs the noise of the measurements",
+            "give inversion.noise_ms, or choose \"l-curve\"",
+        ),
+        (WeightRule::Discrepancy, Some(target)) => Ok(Schedule::Discrepancy { sweep, target }),
+        _ if sweep.steps < 3 => bad(
+            "regularisation.sweep.steps",
+            "a curve needs three points",
+            "give 3 or more",
+        ),
+        _ => Ok(Schedule::LCurve(sweep)),
     }
 }
 
@@ -64,14 +137,28 @@ pub struct RunSummary {
     pub start: usize,
     pub initial_gamma: Vec<f64>,
     pub gamma: Vec<f64>,
+    /// Unknowns of sources: onsets, ms, and coordinates, mm.
+    #[serde(default)]
+    pub sources: Vec<f64>,
     pub misfit: f64,
     /// Misfit and penalties.
     pub objective: f64,
+    /// Multiple λ of the configured penalties.
+    pub factor: f64,
+    /// The configured penalties, without λ.
+    pub penalty: f64,
     pub gradient_norm: f64,
     pub iterations: usize,
     pub stop_reason: StopReason,
     pub counters: Counters,
     pub seconds: f64,
+}
+
+impl RunSummary {
+    /// γ and the unknowns of sources.
+    pub fn parameters(&self) -> Vec<f64> {
+        [&self.gamma[..], &self.sources].concat()
+    }
 }
 
 /// What to keep so that an inversion can be resumed after this iteration.
@@ -96,7 +183,8 @@ pub struct Resume {
 pub struct Outcome {
     /// All starts, in order; the last may have been interrupted.
     pub runs: Vec<RunSummary>,
-    /// Index in `runs` of the one with the smallest objective.
+    /// Index in `runs` of the result: the smallest objective, or what the rule for the penalties
+    /// chose.
     pub best: usize,
     /// Why the inversion ended: the reason of the best run, or the interruption.
     pub stop_reason: StopReason,
@@ -118,13 +206,8 @@ impl Outcome {
 
     /// Evaluations of all starts.
     pub fn counters(&self) -> Counters {
-        self.runs
-            .iter()
-            .fold(Counters::default(), |sum, run| Counters {
-                evaluations: sum.evaluations + run.counters.evaluations,
-                gradient_evaluations: sum.gradient_evaluations + run.counters.gradient_evaluations,
-                jacobian_evaluations: sum.jacobian_evaluations + run.counters.jacobian_evaluations,
-            })
+        let counters = self.runs.iter().map(|run| run.counters);
+        counters.fold(Counters::default(), std::ops::Add::add)
     }
 }
 
@@ -139,7 +222,7 @@ pub struct Callbacks<'a> {
 /// What rank 0 asks of the others.
 #[derive(Serialize, Deserialize)]
 enum Request {
-    Evaluate { gamma: Vec<f64>, want: Want },
+    Evaluate { parameters: Vec<f64>, want: Want },
     Finish,
 }
 
@@ -165,18 +248,23 @@ impl Objective for Leader<'_> {
         self.objective.domains()
     }
 
-    fn evaluate(&mut self, gamma: &[f64], want: Want) -> Result<Evaluation> {
+    fn unknowns(&self) -> usize {
+        self.objective.unknowns()
+    }
+
+    fn evaluate(&mut self, parameters: &[f64], want: Want) -> Result<Evaluation> {
         self.announce(Request::Evaluate {
-            gamma: gamma.to_vec(),
+            parameters: parameters.to_vec(),
             want,
         })?;
-        let result = self.objective.evaluate(gamma, want);
+        let result = self.objective.evaluate(parameters, want);
         self.failed = result.is_err();
         result
     }
 }
 
-/// Minimises the objective from `initial` γ, and from random starts around it. Collective:
+/// Minimises the objective from the `initial` parameters (γ, then the unknowns of sources), as often
+/// as the settings ask for. Collective:
 /// `settings`, `initial`, `resume` and `callbacks` are read on rank 0 only.
 ///
 /// # Errors
@@ -212,7 +300,7 @@ pub fn coordinate(
 fn serve(comm: &dyn Communicator, objective: &mut dyn Objective) -> Result<()> {
     loop {
         match broadcast_json(comm, 0, None)? {
-            Request::Evaluate { gamma, want } => objective.evaluate(&gamma, want)?,
+            Request::Evaluate { parameters, want } => objective.evaluate(&parameters, want)?,
             Request::Finish => return Ok(()),
         };
     }
@@ -225,23 +313,24 @@ fn lead(
     resume: Option<Resume>,
     callbacks: Callbacks,
 ) -> Result<Outcome> {
-    check_gamma(initial, leader.domains())?;
+    check_parameters(initial, leader.domains(), leader.unknowns())?;
     let (mut runs, mut history, mut resumed) = match resume {
         Some(resume) => {
             let Checkpoint { finished, state } = resume.checkpoint;
-            check_state(&state, settings, leader.domains())?;
+            check_state(&state, settings, leader.domains(), leader.unknowns())?;
             (finished, resume.history, Some(state))
         }
         None => (Vec::new(), Vec::new(), None),
     };
-    while runs.len() <= settings.multistart.starts {
-        let start = runs.len();
-        let initial_gamma = start_gamma(initial, &settings.multistart, start);
+    let domains = leader.domains();
+    while let Some(Start { parameters, factor }) = settings.schedule.next(initial, domains, &runs) {
+        let (start, initial_gamma) = (runs.len(), parameters[..domains].to_vec());
+        let penalty = settings.penalty.times(factor);
         let counters = resumed.as_ref().map_or(Counters::default(), |s| s.counters);
         let mut problem = Problem::new(
             leader,
             settings.parameter,
-            &settings.penalty,
+            &penalty,
             settings.gradient,
             counters,
         );
@@ -259,7 +348,7 @@ fn lead(
             Some(state) => state,
             None => {
                 let (optimizer, hessian) = (settings.optimizer, settings.initial_hessian);
-                let state = State::first(&mut problem, optimizer, hessian, &initial_gamma)?;
+                let state = State::first(&mut problem, optimizer, hessian, &parameters)?;
                 report(&state)?;
                 state
             }
@@ -274,8 +363,11 @@ fn lead(
         runs.push(RunSummary {
             start,
             initial_gamma,
+            factor,
+            penalty: settings.penalty.value(&state.point.gamma),
             gradient_norm: state.point.gradient_norm(),
             gamma: state.point.gamma,
+            sources: state.point.sources,
             misfit: state.point.misfit,
             objective: state.point.objective,
             iterations: state.iteration,
@@ -287,10 +379,9 @@ fn lead(
             break;
         }
     }
-    let best = (0..runs.len())
-        .min_by(|&a, &b| runs[a].objective.total_cmp(&runs[b].objective))
-        .ok_or_else(|| Error::Bug("an inversion without a run".into()))?;
-    let last = runs[runs.len() - 1].stop_reason;
+    let best = settings.schedule.best(&runs);
+    let last = runs.last().map(|run| run.stop_reason);
+    let last = last.ok_or_else(|| Error::Bug("an inversion without a run".into()))?;
     Ok(Outcome {
         stop_reason: if last.is_interruption() {
             last
@@ -303,21 +394,8 @@ fn lead(
     })
 }
 
-/// γ of a start: the initial one, then log γ uniform within ± log_range around it. Each start has
-/// its own stream of random numbers, so that a resumed run draws the same.
-fn start_gamma(initial: &[f64], options: &Multistart, start: usize) -> Vec<f64> {
-    if start == 0 {
-        return initial.to_vec();
-    }
-    let mut rng = ChaCha20Rng::seed_from_u64(options.seed);
-    rng.set_stream(start as u64);
-    initial
-        .iter()
-        .map(|g| g * ((2.0 * rng.random::<f64>() - 1.0) * options.log_range).exp())
-        .collect()
-}
-
-fn check_gamma(gamma: &[f64], domains: usize) -> Result<()> {
+fn check_parameters(parameters: &[f64], domains: usize, unknowns: usize) -> Result<()> {
+    let gamma = &parameters[..parameters.len().saturating_sub(unknowns)];
     if gamma.len() != domains {
         return Err(Error::bad_data(
             "inversion.initial_gamma",
@@ -335,7 +413,7 @@ fn check_gamma(gamma: &[f64], domains: usize) -> Result<()> {
     Ok(())
 }
 
-fn check_state(state: &State, settings: &Settings, domains: usize) -> Result<()> {
+fn check_state(state: &State, settings: &Settings, domains: usize, unknowns: usize) -> Result<()> {
     let bad = |problem: String| {
         Err(Error::bad_data(
             "checkpoint of the inversion",
@@ -343,11 +421,9 @@ fn check_state(state: &State, settings: &Settings, domains: usize) -> Result<()>
             "resume with the configuration of the interrupted run, or start with --overwrite",
         ))
     };
-    if state.point.theta.len() != domains {
-        return bad(format!(
-            "{} domains instead of {domains}",
-            state.point.theta.len()
-        ));
+    if state.point.theta.len() != domains + unknowns {
+        let found = state.point.theta.len().saturating_sub(unknowns);
+        return bad(format!("{found} domains instead of {domains}"));
     }
     if state.memory.optimizer() != settings.optimizer {
         return bad(format!(
@@ -357,7 +433,7 @@ fn check_state(state: &State, settings: &Settings, domains: usize) -> Result<()>
         ));
     }
     // Up to the last bits: another machine may round exp differently.
-    let gamma = settings.parameter.gamma(&state.point.theta);
+    let gamma = settings.parameter.gamma(&state.point.theta[..domains]);
     let same = |(a, b): (&f64, &f64)| (a - b).abs() <= 1e-12 * a.abs();
     if !state.point.gamma.iter().zip(&gamma).all(same) {
         return bad("its parameter is not the one configured (log or gamma)".into());

@@ -19,35 +19,47 @@ impl Scheme {
             Scheme::Central => f64::EPSILON.cbrt(),
         }
     }
+
+    /// The best steps at γ, relative to it, and at unknowns of sources, relative to 1 ms and 1 mm
+    /// where they are smaller.
+    pub fn steps(self, gamma: &[f64], sources: &[f64]) -> Vec<f64> {
+        let sizes = Self::sizes(gamma, sources).into_iter();
+        sizes.map(|size| self.best_step() * size).collect()
+    }
+
+    /// What steps are relative to.
+    pub fn sizes(gamma: &[f64], sources: &[f64]) -> Vec<f64> {
+        let of_sources = sources.iter().map(|x| x.abs().max(1.0));
+        gamma.iter().copied().chain(of_sources).collect()
+    }
 }
 
-/// df/dγ (k) with the steps h_k = `relative_step` · γ_k. `at` is f(γ), needed by the one-sided
-/// scheme; `misfit` is called k or 2k times. The quotient divides by the step as rounded.
+/// df/dp with the steps `h`, one for each parameter. `at` is f(p), needed by the one-sided
+/// scheme; `misfit` is called once or twice for each. The quotient divides by the step as rounded.
 ///
 /// # Errors
 /// Those of `misfit`.
 pub fn gradient(
     misfit: &mut dyn FnMut(&[f64]) -> Result<f64>,
-    gamma: &[f64],
+    parameters: &[f64],
     at: f64,
     scheme: Scheme,
-    relative_step: f64,
+    h: &[f64],
 ) -> Result<Vec<f64>> {
-    let mut moved = gamma.to_vec();
-    let mut gradient = Vec::with_capacity(gamma.len());
-    for k in 0..gamma.len() {
-        let h = relative_step * gamma[k];
-        let (above, below) = (gamma[k] + h, gamma[k] - h);
+    let mut moved = parameters.to_vec();
+    let mut gradient = Vec::with_capacity(parameters.len());
+    for (k, (p, h)) in parameters.iter().zip(h).enumerate() {
+        let (above, below) = (p + h, p - h);
         moved[k] = above;
         let f_above = misfit(&moved)?;
         gradient.push(match scheme {
-            Scheme::OneSided => (f_above - at) / (above - gamma[k]),
+            Scheme::OneSided => (f_above - at) / (above - p),
             Scheme::Central => {
                 moved[k] = below;
                 (f_above - misfit(&moved)?) / (above - below)
             }
         });
-        moved[k] = gamma[k];
+        moved[k] = *p;
     }
     Ok(gradient)
 }
@@ -69,7 +81,8 @@ mod tests {
                     count += 1;
                     Ok(f(g))
                 };
-                let g = gradient(&mut misfit, &gamma, f(&gamma), scheme, h).unwrap();
+                let steps = gamma.map(|g| h * g);
+                let g = gradient(&mut misfit, &gamma, f(&gamma), scheme, &steps).unwrap();
                 (g[0] - exact[0]).abs().max((g[1] - exact[1]).abs())
             };
             let (coarse, fine) = (error(1e-2), error(1e-3));

@@ -51,6 +51,13 @@ impl LocalObservations {
         self.sampling.is_empty()
     }
 
+    /// Number of measurements of all ranks. Collective.
+    pub fn count(&self, comm: &dyn Communicator) -> u64 {
+        let mut counted = [self.counted.iter().filter(|counted| **counted).count() as u64];
+        comm.sum_u64(&mut counted);
+        counted[0]
+    }
+
     /// Residuals r = φ* − H φ (ms) of this rank's rows; `phi` holds owned and ghost vertices.
     /// Collective.
     ///

@@ -18,4 +18,8 @@ pub mod optimizer;
 pub mod options;
 mod parameters;
 pub mod problem;
+pub mod refinement;
 pub mod regularisation;
+pub mod schedule;
+pub mod sources;
+pub mod uncertainty;

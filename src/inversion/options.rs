@@ -78,6 +78,25 @@ pub struct Twin {
     /// Seed of the noise.
     #[serde(default)]
     pub seed: u64,
+    /// A ball of other tissue, whatever the domains are.
+    #[serde(default)]
+    pub scar: Option<Scar>,
+    /// Onset of each source, ms; absent: as configured.
+    #[serde(default)]
+    pub onsets: Option<Vec<f64>>,
+    /// Place of each source, in the unit of `[mesh]`; absent: as configured.
+    #[serde(default)]
+    pub points: Option<Vec<[f64; 3]>>,
+}
+
+/// Tetrahedra whose centroid lies in a ball; lengths in the unit of `[mesh]`.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Scar {
+    pub centre: [f64; 3],
+    pub radius: f64,
+    /// Their γ.
+    pub gamma: f64,
 }
 
 /// Where times are measured.
@@ -143,6 +162,50 @@ impl Default for StopOptions {
     }
 }
 
+/// How the weight of the penalties is chosen.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum WeightRule {
+    /// As given.
+    #[default]
+    Given,
+    /// Corner of the L-curve: largest curvature of log R over log f.
+    LCurve,
+    /// Largest weight whose misfit is that of the noise.
+    Discrepancy,
+}
+
+impl WeightRule {
+    /// Name in the configuration.
+    pub fn name(self) -> &'static str {
+        match self {
+            WeightRule::Given => "given",
+            WeightRule::LCurve => "l-curve",
+            WeightRule::Discrepancy => "discrepancy",
+        }
+    }
+}
+
+/// Multiples of the penalties that are tried.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Sweep {
+    pub least: f64,
+    pub most: f64,
+    /// Number of multiples, at equal ratios.
+    pub steps: usize,
+}
+
+impl Default for Sweep {
+    fn default() -> Self {
+        Self {
+            least: 1e-4,
+            most: 1e4,
+            steps: 17,
+        }
+    }
+}
+
 /// Penalties added to the misfit.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -152,6 +215,18 @@ pub struct Regularisation {
     /// β of β Σ_(k,l) A_kl (log γ_k − log γ_l)², over neighbouring domains, A_kl the share of the
     /// common faces.
     pub neighbour_jump: f64,
+    /// Rule by which both are multiplied by one number.
+    pub choose: WeightRule,
+    /// Numbers that the rule tries.
+    pub sweep: Sweep,
+}
+
+/// Refinement of domains.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Refinement {
+    /// Number of domains up to which they are split; 0: not at all.
+    pub domains: usize,
 }
 
 /// Further starts from random points.
@@ -187,6 +262,8 @@ pub struct InversionOptions {
     pub vertices: Where,
     /// Weights of the measurements; absent: 1.
     pub weights: Option<DatasetRef>,
+    /// Standard deviation of the noise of a measurement of weight 1, ms.
+    pub noise_ms: Option<f64>,
     pub parameter: Parameter,
     /// First γ; absent: `domains.gamma`.
     pub initial_gamma: Option<GammaInput>,
@@ -196,6 +273,26 @@ pub struct InversionOptions {
     pub stop: StopOptions,
     pub regularisation: Regularisation,
     pub multistart: Multistart,
+    pub refinement: Refinement,
+    /// Whether standard deviations of the estimate are computed.
+    pub uncertainty: bool,
+}
+
+impl InversionOptions {
+    /// Standard deviation of the noise of a measurement of weight 1, ms, as far as it is known:
+    /// given, or that of the twin.
+    pub fn noise(&self) -> Option<f64> {
+        let twin = self.twin.as_ref().map(|twin| twin.noise_ms);
+        self.noise_ms.or(twin.filter(|noise| *noise > 0.0))
+    }
+
+    /// The misfit of so many `measurements` that noise alone stays below in 98 of 100 cases, two
+    /// standard deviations above its mean: σ² (n + 2 √(2n)), where σ is known.
+    pub fn misfit_of_noise(&self, measurements: u64) -> Option<f64> {
+        let n = measurements as f64;
+        let noise = self.noise()?;
+        Some(noise * noise * (n + 2.0 * (2.0 * n).sqrt()))
+    }
 }
 
 impl Default for InversionOptions {
@@ -205,6 +302,7 @@ impl Default for InversionOptions {
             twin: None,
             vertices: Where::Named(NamedVertices::All),
             weights: None,
+            noise_ms: None,
             parameter: Parameter::default(),
             initial_gamma: None,
             optimizer: Optimizer::default(),
@@ -213,6 +311,8 @@ impl Default for InversionOptions {
             stop: StopOptions::default(),
             regularisation: Regularisation::default(),
             multistart: Multistart::default(),
+            refinement: Refinement::default(),
+            uncertainty: true,
         }
     }
 }

@@ -1,4 +1,5 @@
-//! What the optimiser varies: θ = log γ or θ = γ, and the chain rule between θ and γ.
+//! What the optimiser varies: θ = log γ or θ = γ, and the chain rule between θ and γ. Unknowns of
+//! sources, which may follow γ, are their own θ.
 
 use nalgebra::DMatrix;
 
@@ -34,19 +35,19 @@ impl Parameter {
         }
     }
 
-    /// The Gauss–Newton Hessian H_kl dγ_k/dθ_k dγ_l/dθ_l, in place. The term of d²γ/dθ², which
+    /// The Gauss–Newton Hessian H_kl dγ_k/dθ_k dγ_l/dθ_l, in place; rows beyond those of γ are of
+    /// other parameters. The term of d²γ/dθ², which
     /// df/dγ multiplies, vanishes at the solution and may make the matrix indefinite: left out.
     pub fn chain_hessian(self, gamma: &[f64], hessian: &mut DMatrix<f64>) {
         if self == Parameter::Log {
-            for (i, a) in gamma.iter().enumerate() {
-                for (j, b) in gamma.iter().enumerate() {
-                    hessian[(i, j)] *= a * b;
-                }
+            for (i, g) in gamma.iter().enumerate() {
+                hessian.row_mut(i).scale_mut(*g);
+                hessian.column_mut(i).scale_mut(*g);
             }
         }
     }
 
-    /// Largest multiple t of `direction` that a step from θ may take: γ stays positive.
+    /// Largest multiple t of `direction` that a step from θ(γ) may take: γ stays positive.
     pub fn largest_step(self, theta: &[f64], direction: &[f64]) -> f64 {
         let along = theta.iter().zip(direction);
         let bounds = along.map(|(t, d)| match self {

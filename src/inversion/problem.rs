@@ -1,4 +1,6 @@
-//! What the optimisers minimise: F(θ) = f(γ(θ)) + R(γ(θ)), counted and with its derivatives in θ.
+//! What the optimisers minimise: F(θ) = f(p(θ)) + R(γ(θ)), counted and with its derivatives in θ.
+//!
+//! θ: log γ or γ of the k domains, then the unknowns of sources as they are (ms, mm).
 
 use nalgebra::DMatrix;
 use serde::{Deserialize, Serialize};
@@ -9,20 +11,25 @@ use super::options::{GAMMA_RANGE, GradientMode, Parameter};
 use super::regularisation::Penalty;
 use crate::error::Result;
 
-/// F and its derivatives at one θ (k parameters).
+/// Largest change of an unknown of a source in a step, ms or mm.
+const LARGEST_SOURCE_CHANGE: f64 = 5.0;
+
+/// F and its derivatives at one θ.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Point {
-    /// Parameter (k): log γ or γ.
     pub theta: Vec<f64>,
     /// Conductivity scaling (k).
     pub gamma: Vec<f64>,
+    /// Unknowns of sources: onsets, ms, and coordinates, mm.
+    #[serde(default)]
+    pub sources: Vec<f64>,
     /// f, ms² times the weights.
     pub misfit: f64,
     /// F, misfit and penalties.
     pub objective: f64,
-    /// dF/dθ (k); empty when not evaluated.
+    /// dF/dθ; empty when not evaluated.
     pub gradient: Vec<f64>,
-    /// Gauss–Newton Hessian of F in θ (k × k), 2 (dγ/dθ) Jᵀ W J (dγ/dθ) and that of the penalties.
+    /// Gauss–Newton Hessian of F in θ, 2 (dp/dθ) Jᵀ W J (dp/dθ) and that of the penalties.
     pub hessian: Option<DMatrix<f64>>,
 }
 
@@ -69,37 +76,52 @@ impl<'a> Problem<'a> {
         }
     }
 
-    /// Number of parameters k.
+    /// Number of parameters.
     pub fn size(&self) -> usize {
-        self.objective.domains()
+        self.objective.domains() + self.objective.unknowns()
     }
 
-    /// F at θ. A θ out of [`GAMMA_RANGE`] gives NaN, without an evaluation.
+    /// F at θ. γ out of [`GAMMA_RANGE`] gives NaN, without an evaluation.
     ///
     /// # Errors
     /// Those of the objective.
     pub fn evaluate(&mut self, theta: &[f64], want: Want) -> Result<Point> {
-        self.evaluate_at(theta, self.parameter.gamma(theta), want)
+        let (theta_gamma, sources) = theta.split_at(self.objective.domains());
+        let parameters = [&self.parameter.gamma(theta_gamma), sources].concat();
+        self.evaluate_at(theta, &parameters, want)
     }
 
-    /// F at γ, whose θ(γ) is taken as its parameter: exp(log γ) may be another number than γ.
+    /// F at the parameters p, whose θ(p) is taken: exp(log γ) may be another number than γ.
     ///
     /// # Errors
     /// Those of the objective.
-    pub fn evaluate_gamma(&mut self, gamma: &[f64], want: Want) -> Result<Point> {
-        self.evaluate_at(&self.parameter.theta(gamma), gamma.to_vec(), want)
+    pub fn evaluate_parameters(&mut self, parameters: &[f64], want: Want) -> Result<Point> {
+        let (gamma, sources) = parameters.split_at(self.objective.domains());
+        let theta = [&self.parameter.theta(gamma), sources].concat();
+        self.evaluate_at(&theta, parameters, want)
     }
 
-    fn evaluate_at(&mut self, theta: &[f64], gamma: Vec<f64>, want: Want) -> Result<Point> {
+    /// Largest multiple t of `direction` that a step from θ may take.
+    pub fn largest_step(&self, theta: &[f64], direction: &[f64]) -> f64 {
+        let (gamma, sources) = direction.split_at(self.objective.domains());
+        let of_sources = sources
+            .iter()
+            .filter(|d| **d != 0.0)
+            .map(|d| LARGEST_SOURCE_CHANGE / d.abs());
+        of_sources.fold(self.parameter.largest_step(theta, gamma), f64::min)
+    }
+
+    fn evaluate_at(&mut self, theta: &[f64], parameters: &[f64], want: Want) -> Result<Point> {
+        let (gamma, sources) = parameters.split_at(self.objective.domains());
         let mut point = Point {
             theta: theta.to_vec(),
+            gamma: gamma.to_vec(),
+            sources: sources.to_vec(),
             misfit: f64::NAN,
             objective: f64::NAN,
             gradient: Vec::new(),
             hessian: None,
-            gamma,
         };
-        let gamma = &point.gamma;
         if !gamma.iter().all(|g| GAMMA_RANGE.contains(g)) {
             return Ok(point);
         }
@@ -107,16 +129,16 @@ impl<'a> Problem<'a> {
             Some(scheme) if want == Want::Gradient => {
                 let (objective, counters) = (&mut *self.objective, &mut self.counters);
                 counters.gradient_evaluations += 1;
-                let mut misfit = |gamma: &[f64]| {
+                let mut misfit = |parameters: &[f64]| {
                     counters.count(Want::Misfit);
-                    Ok(objective.evaluate(gamma, Want::Misfit)?.misfit)
+                    Ok(objective.evaluate(parameters, Want::Misfit)?.misfit)
                 };
-                let at = misfit(gamma)?;
+                let at = misfit(parameters)?;
                 let gradient = if at.is_finite() {
-                    let step = scheme.best_step();
-                    finite_differences::gradient(&mut misfit, gamma, at, scheme, step)?
+                    let steps = scheme.steps(gamma, sources);
+                    finite_differences::gradient(&mut misfit, parameters, at, scheme, &steps)?
                 } else {
-                    vec![f64::NAN; gamma.len()]
+                    vec![f64::NAN; parameters.len()]
                 };
                 Evaluation {
                     misfit: at,
@@ -126,7 +148,7 @@ impl<'a> Problem<'a> {
             }
             _ => {
                 self.counters.count(want);
-                self.objective.evaluate(gamma, want)?
+                self.objective.evaluate(parameters, want)?
             }
         };
         point.misfit = evaluation.misfit;

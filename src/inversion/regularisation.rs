@@ -1,12 +1,13 @@
 //! Penalties on γ: α Σ_k (log γ_k)² + β Σ_(k,l) A_kl (log γ_k − log γ_l)².
 
 use nalgebra::DMatrix;
+use serde::{Deserialize, Serialize};
 
 use super::options::Regularisation;
 use crate::error::{Error, Result};
 
 /// Two neighbouring domains, each pair once.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct Neighbours {
     pub first: usize,
     pub second: usize,
@@ -43,6 +44,20 @@ impl Penalty {
             beta: options.neighbour_jump,
             neighbours,
         })
+    }
+
+    /// λ R.
+    pub fn times(&self, factor: f64) -> Self {
+        Self {
+            alpha: factor * self.alpha,
+            beta: factor * self.beta,
+            neighbours: self.neighbours.clone(),
+        }
+    }
+
+    /// Whether R is 0 for all γ.
+    pub fn is_zero(&self) -> bool {
+        self.alpha == 0.0 && (self.beta == 0.0 || self.neighbours.is_empty())
     }
 
     /// R(γ).
@@ -112,6 +127,7 @@ mod tests {
         let options = Regularisation {
             tikhonov: 0.3,
             neighbour_jump: 2.0,
+            ..Regularisation::default()
         };
         Penalty::new(&options, vec![pair(0, 1, 0.7), pair(1, 2, 0.1)]).unwrap()
     }
@@ -162,6 +178,7 @@ mod tests {
             let options = Regularisation {
                 tikhonov: 0.0,
                 neighbour_jump: bad,
+                ..Regularisation::default()
             };
             let error = Penalty::new(&options, Vec::new()).unwrap_err();
             assert!(error.to_string().contains("neighbour_jump"));

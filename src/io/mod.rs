@@ -1,6 +1,7 @@
 //! Result files, recordings and checkpoints, and datasets given as input.
 
 mod checkpoint;
+mod compare;
 mod dataset;
 mod fingerprint;
 mod hdf5;
@@ -17,6 +18,7 @@ mod xdmf;
 mod xdmf_cells;
 
 pub use checkpoint::{Checkpoint, CheckpointWriter, PREFIX as CHECKPOINT_PREFIX, Stored, latest};
+pub use compare::{Comparison, Norms, Outcome, Tolerance, compare, has, root_text};
 pub use dataset::{
     dataset_names, read_f64, read_integers, read_matrix, read_row, read_rows, read_shape,
     read_text, read_vertices,

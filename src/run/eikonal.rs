@@ -15,6 +15,7 @@ use crate::comm::Communicator;
 use crate::eikonal::forward::ForwardCounters;
 use crate::eikonal::options::Precision;
 use crate::error::Result;
+use crate::inversion::sources::Extent;
 use crate::io::ResultFile;
 use crate::progress::Console;
 use crate::real::Real;
@@ -98,11 +99,18 @@ pub fn summarise(report: &mut Report, model: &Model, phi: &[f64]) {
         .filter(|t| t.is_finite())
         .fold(f64::NEG_INFINITY, f64::max);
     let first = phi.iter().copied().fold(f64::INFINITY, f64::min);
-    let late = model
-        .sources
-        .iter()
-        .filter(|s| phi[s.vertex as usize] < s.time)
-        .count();
+    let emitters = model.root.iter().flat_map(|root| &root.emitters);
+    // Onsets that are computed or found are no one's wish.
+    let late: usize = emitters
+        .filter(|emitter| !emitter.onset_unknown)
+        .map(|emitter| match &emitter.extent {
+            Extent::Vertices(list) => {
+                let early = |v: &&u32| phi[**v as usize] < emitter.onset;
+                list.iter().filter(early).count()
+            }
+            Extent::Ball { .. } => 0,
+        })
+        .sum();
     tell(report, [first, last], unreached, model.sources.len(), late);
 }
 

@@ -5,15 +5,15 @@ use std::time::Instant;
 use super::eikonal::{count_forward, plan};
 use super::gather::gather;
 use super::job::Job;
-use super::misfit::observations;
+use super::misfit::{configured_unknowns, moving_sources, observations};
 use super::model::{self, Model};
 use super::output::Output;
 use super::result;
 use crate::cli::GradientArgs;
-use crate::comm::Communicator;
+use crate::comm::{Communicator, agree};
 use crate::eikonal::options::Precision;
 use crate::error::Result;
-use crate::inversion::eikonal_misfit::{EikonalMisfit, Timers};
+use crate::inversion::eikonal_misfit::{AdjointState, EikonalMisfit, Timers};
 use crate::inversion::finite_differences::{self, Scheme};
 use crate::inversion::objective::{Objective, Want};
 use crate::inversion::options::GradientMode;
@@ -49,7 +49,10 @@ pub fn run(args: &GradientArgs, comm: &dyn Communicator, console: Console) -> Re
 struct Gradient {
     mode: GradientMode,
     misfit: f64,
-    gamma: Vec<f64>,
+    /// Number of domains.
+    domains: usize,
+    /// By γ, then by the unknowns of sources.
+    parameters: Vec<f64>,
     phi: Vec<f64>,
     jacobian: Option<Vec<f64>>,
     tensor: Option<Vec<f64>>,
@@ -66,20 +69,25 @@ struct Check {
 
 fn compute<T: Real>(job: &mut Job, model: &mut Model, output: &Output) -> Result<Gradient> {
     let comm = job.comm;
-    let eikonal = model.eikonal::<T>(job)?;
-    let observations = observations(job, model, &eikonal)?;
+    let mut eikonal = model.eikonal::<T>(job)?;
+    let observations = observations(job, model, &mut eikonal)?;
     job.begin_output(output, model)?;
     let mode = job.case.inversion.gradient;
     let (gamma, k) = (model.gamma.clone(), model.gamma.len());
-    let mut misfit = EikonalMisfit::new(comm, &eikonal, observations, mode, k);
+    let moving = agree(comm, moving_sources(&job.case, model))?;
+    let misfit = EikonalMisfit::new(comm, eikonal, observations, mode, k);
+    let mut misfit = misfit.with_sources(moving);
+    let unknowns = configured_unknowns(comm, model);
+    let parameters = [&gamma[..], &unknowns].concat();
+    let width = parameters.len();
     let options = job.case.gradient;
     let owned = model.local.owned;
     let numbers = &model.local.global_vertices[..owned];
     let n = model.size[0];
 
     let waited = comm.waited();
-    let state = misfit.adjoint_state(&gamma)?;
-    let adjoint = misfit.gamma_gradient(&state.solution, &gamma, &state.phi_bar);
+    let state = misfit.adjoint_state(&parameters)?;
+    let adjoint = misfit.parameter_gradient(&state.solution, &parameters, &state.phi_bar);
     job.report.count_exchange(comm, waited);
     // Time and work of one forward solution and its gradient; what is beside them is not counted.
     let timers = misfit.timers;
@@ -91,17 +99,17 @@ fn compute<T: Real>(job: &mut Job, model: &mut Model, output: &Output) -> Result
     }
     let by_jacobian = matches!(mode, GradientMode::Tangent | GradientMode::AllActive);
     let jacobian = if options.jacobian || by_jacobian {
-        Some(misfit.jacobian(&state.solution, &gamma)?)
+        Some(misfit.jacobian(&state.solution, &parameters)?)
     } else {
         None
     };
     let chosen = match (mode, &jacobian) {
         (GradientMode::FiniteDifferences, _) => {
-            let mut f = |gamma: &[f64]| Ok(misfit.evaluate(gamma, Want::Misfit)?.misfit);
+            let mut f = |p: &[f64]| Ok(misfit.evaluate(p, Want::Misfit)?.misfit);
             let (scheme, begun) = (Scheme::Central, Instant::now());
-            let step = scheme.best_step();
+            let steps = scheme.steps(&gamma, &unknowns);
             let gradient =
-                finite_differences::gradient(&mut f, &gamma, state.misfit, scheme, step)?;
+                finite_differences::gradient(&mut f, &parameters, state.misfit, scheme, &steps)?;
             job.report.add_time("finite_differences", begun.elapsed());
             gradient
         }
@@ -111,31 +119,17 @@ fn compute<T: Real>(job: &mut Job, model: &mut Model, output: &Output) -> Result
     let tangent = misfit.timers.tangent;
     job.report.add_time("tangent", tangent);
     let check = if options.check {
-        let mut f = |gamma: &[f64]| Ok(misfit.evaluate(gamma, Want::Misfit)?.misfit);
+        let mut f = |p: &[f64]| Ok(misfit.evaluate(p, Want::Misfit)?.misfit);
         let begun = Instant::now();
-        let checked = check(job, &mut f, &gamma, state.misfit, &adjoint)?;
+        let sizes = Scheme::sizes(&gamma, &unknowns);
+        let checked = check(job, &mut f, &parameters, &sizes, state.misfit, &adjoint)?;
         job.report.add_time("check", begun.elapsed());
         Some(checked)
     } else {
         None
     };
     let tensor = options.tensor.then(|| {
-        let local = &model.local;
-        let sensitivity = eikonal.metric_sensitivity(
-            local,
-            &state.solution,
-            &state.downwind,
-            &gamma,
-            &state.phi_bar,
-        );
-        let (mut tetrahedra, mut values) = (Vec::new(), Vec::new());
-        for (t, s) in local.global_tetrahedra.iter().zip(sensitivity) {
-            if let Some(s) = s {
-                tetrahedra.push(*t);
-                values.extend(s);
-            }
-        }
-        let mut whole = gather(comm, model.size[1], 6, &tetrahedra, &values);
+        let mut whole = metric_sensitivity(comm, model, &misfit, &state, &gamma);
         if let Some(root) = &model.root {
             // df/dM = −N (df/dN) N
             let (rows, _) = whole.as_chunks_mut::<6>();
@@ -148,14 +142,41 @@ fn compute<T: Real>(job: &mut Job, model: &mut Model, output: &Output) -> Result
     Ok(Gradient {
         mode,
         misfit: state.misfit,
-        gamma: chosen,
+        domains: k,
+        parameters: chosen,
         phi: model.gather_times(comm, &state.solution),
         jacobian: jacobian
             .filter(|_| options.jacobian)
-            .map(|j| gather(comm, n, k, numbers, &j[..owned * k])),
+            .map(|j| gather(comm, n, width, numbers, &j[..owned * width])),
         tensor,
         check,
     })
+}
+
+/// df/dN of all tetrahedra on rank 0, in the file's numbering, six numbers each. Collective.
+pub fn metric_sensitivity<T: Real>(
+    comm: &dyn Communicator,
+    model: &Model,
+    misfit: &EikonalMisfit<T>,
+    state: &AdjointState<T>,
+    gamma: &[f64],
+) -> Vec<f64> {
+    let (local, solution) = (&model.local, &state.solution);
+    let sensitivity = (misfit.eikonal).metric_sensitivity(
+        local,
+        solution,
+        &state.downwind,
+        gamma,
+        &state.phi_bar,
+    );
+    let (mut tetrahedra, mut values) = (Vec::new(), Vec::new());
+    for (t, s) in local.global_tetrahedra.iter().zip(sensitivity) {
+        if let Some(s) = s {
+            tetrahedra.push(*t);
+            values.extend(s);
+        }
+    }
+    gather(comm, model.size[1], 6, &tetrahedra, &values)
 }
 
 /// Adds the time of evaluations to the report.
@@ -170,7 +191,8 @@ pub fn add_timers(report: &mut Report, timers: &Timers) {
 fn check(
     job: &Job,
     misfit: &mut dyn FnMut(&[f64]) -> Result<f64>,
-    gamma: &[f64],
+    parameters: &[f64],
+    sizes: &[f64],
     at: f64,
     exact: &[f64],
 ) -> Result<Check> {
@@ -179,9 +201,10 @@ fn check(
     let (mut h, mut error) = (Vec::new(), Vec::new());
     for exponent in 1..=12 {
         let step = 10f64.powi(-exponent);
+        let steps: Vec<f64> = sizes.iter().map(|size| step * size).collect();
         let mut row = [0.0; 2];
         for (i, scheme) in [Scheme::OneSided, Scheme::Central].into_iter().enumerate() {
-            let differences = finite_differences::gradient(misfit, gamma, at, scheme, step)?;
+            let differences = finite_differences::gradient(misfit, parameters, at, scheme, &steps)?;
             row[i] = differences
                 .iter()
                 .zip(exact)
@@ -197,14 +220,18 @@ fn check(
 
 fn write(job: &mut Job, output: &Output, model: &Model, gradient: &Gradient) -> Result<()> {
     job.report.result("misfit", gradient.misfit);
-    job.report.result("gradient", gradient.gamma.clone());
+    let (by_gamma, by_sources) = gradient.parameters.split_at(gradient.domains);
+    job.report.result("gradient", by_gamma.to_vec());
+    if !by_sources.is_empty() {
+        job.report.result("source_gradient", by_sources.to_vec());
+    }
     if job.comm.rank() == 0 {
-        let norm = gradient.gamma.iter().map(|g| g * g).sum::<f64>().sqrt();
+        let norm = by_gamma.iter().map(|g| g * g).sum::<f64>().sqrt();
         tracing::info!(
             "misfit {:.6e} ms^2, norm of its gradient {norm:.6e} ms^2",
             gradient.misfit
         );
-        tracing::debug!("gradient {:?}", gradient.gamma);
+        tracing::debug!("gradient {:?}", gradient.parameters);
     }
     if let Some(check) = gradient.check.as_ref().filter(|_| !job.console.quiet) {
         let mut table = String::from(
@@ -227,8 +254,9 @@ fn write(job: &mut Job, output: &Output, model: &Model, gradient: &Gradient) -> 
 
 /// Adds the derivatives to the result file.
 fn add(file: &mut ResultFile, gradient: &Gradient) -> Result<()> {
-    let k = gradient.gamma.len();
-    file.dataset("/gradient/gamma", &[k], &gradient.gamma, "ms^2")?;
+    let k = gradient.domains;
+    let (by_gamma, by_sources) = gradient.parameters.split_at(k);
+    file.dataset("/gradient/gamma", &[k], by_gamma, "ms^2")?;
     file.number("/gradient/gamma", "misfit", gradient.misfit)?;
     let mode = match gradient.mode {
         GradientMode::Adjoint => "adjoint",
@@ -237,9 +265,27 @@ fn add(file: &mut ResultFile, gradient: &Gradient) -> Result<()> {
         GradientMode::AllActive => "all-active",
     };
     file.text("/gradient/gamma", "mode", mode)?;
+    if !by_sources.is_empty() {
+        let (shape, unit) = ([by_sources.len()], "ms, ms^2/mm");
+        file.dataset("/gradient/sources", &shape, by_sources, unit)?;
+    }
     if let Some(jacobian) = &gradient.jacobian {
-        let n = gradient.phi.len();
-        file.dataset("/gradient/jacobian", &[n, k], jacobian, "ms")?;
+        let (n, width) = (gradient.phi.len(), gradient.parameters.len());
+        let columns = |range: std::ops::Range<usize>| {
+            let rows = jacobian.chunks_exact(width);
+            rows.flat_map(|row| row[range.clone()].to_vec())
+                .collect::<Vec<f64>>()
+        };
+        file.dataset("/gradient/jacobian", &[n, k], &columns(0..k), "ms")?;
+        if width > k {
+            let by_sources = columns(k..width);
+            file.dataset(
+                "/gradient/source_jacobian",
+                &[n, width - k],
+                &by_sources,
+                "",
+            )?;
+        }
     }
     if let Some(tensor) = &gradient.tensor {
         file.field(

@@ -9,8 +9,10 @@ use serde::{Deserialize, Serialize};
 
 use super::output::{CHECKPOINT, Output};
 use crate::error::{Error, Result};
-use crate::inversion::coordinator::{Checkpoint, Resume};
+use crate::inversion::coordinator::{Checkpoint, Outcome, Resume};
+use crate::inversion::objective::Counters;
 use crate::inversion::optimizer::IterationRecord;
+use crate::inversion::refinement::Split;
 use crate::io::Fingerprint;
 use crate::sha256;
 
@@ -27,23 +29,76 @@ struct Header {
     version: u32,
     #[serde(flatten)]
     fingerprint: Fingerprint,
-    /// SHA-256 of the second line, a [`Stored`]: no number in it can be damaged unnoticed.
+    /// SHA-256 of the second line, a [`Kept`]: no number in it can be damaged unnoticed.
     sha256: String,
 }
 
-/// Second line of a checkpoint.
-#[derive(Serialize, Deserialize)]
-struct Stored {
-    checkpoint: Checkpoint,
-    /// Iterations so far.
+/// What an interrupted inversion left; second line of a checkpoint.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+pub struct Kept {
+    /// Refinements of the domains that were made.
+    pub levels: Vec<Level>,
+    /// Of the last level; absent where its first iteration was still to come.
+    checkpoint: Option<Checkpoint>,
+    /// Iterations so far, of all levels.
     history: Vec<IterationRecord>,
+}
+
+/// A refinement of the domains: what was found before, and where domains were split.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Level {
+    /// γ of the domains before the split.
+    pub gamma: Vec<f64>,
+    /// Unknowns of sources.
+    pub sources: Vec<f64>,
+    /// ms² times the weights.
+    pub misfit: f64,
+    pub splits: Vec<Split>,
+    /// Evaluations of this level.
+    pub counters: Counters,
+    /// Iterations of this level and those before.
+    records: usize,
+}
+
+impl Level {
+    /// The refinement that follows an outcome; `records` is set when it is kept.
+    pub fn new(outcome: &Outcome, splits: Vec<Split>) -> Self {
+        let run = outcome.best();
+        Self {
+            counters: outcome.counters(),
+            gamma: run.gamma.clone(),
+            sources: run.sources.clone(),
+            misfit: run.misfit,
+            splits,
+            records: 0,
+        }
+    }
+}
+
+impl Kept {
+    /// What the last level goes on from.
+    pub fn resume(&self) -> Option<Resume> {
+        let first = self.levels.last().map_or(0, |level| level.records);
+        Some(Resume {
+            checkpoint: self.checkpoint.clone()?,
+            history: self.history.get(first..)?.to_vec(),
+        })
+    }
+
+    /// Iterations of all levels, the initial γ of each not counted.
+    pub fn iterations(&self) -> usize {
+        self.history
+            .iter()
+            .filter(|record| record.iteration > 0)
+            .count()
+    }
 }
 
 /// What of the case may change.
 const MAY_CHANGE: &str = "stop criteria and [run]";
 
 /// Version of the checkpoint's format.
-const VERSION: u32 = 1;
+const VERSION: u32 = 2;
 
 /// The growing history of one inversion, on rank 0.
 pub struct History {
@@ -51,26 +106,20 @@ pub struct History {
     fingerprint: Fingerprint,
     lines: File,
     path: PathBuf,
-    records: Vec<IterationRecord>,
-    last: Option<Checkpoint>,
+    kept: Kept,
     saved: Option<Instant>,
 }
 
 impl History {
-    /// Starts a history, from `resume` if there is one.
-    pub fn start(
-        output: &Output,
-        fingerprint: Fingerprint,
-        resume: Option<&Resume>,
-    ) -> Result<Self> {
-        let records = resume.map_or_else(Vec::new, |r| r.history.clone());
+    /// Starts a history, from what was kept if there is something.
+    pub fn start(output: &Output, fingerprint: Fingerprint, kept: Option<&Kept>) -> Result<Self> {
         let mut text = String::new();
-        for record in &records {
+        for record in kept.iter().flat_map(|kept| &kept.history) {
             text += &line(record)?;
         }
         // Lines after the checkpoint will be written again.
         output.write(HISTORY, text.as_bytes())?;
-        if resume.is_none() {
+        if kept.is_none() {
             let old = output.path(CHECKPOINT);
             match std::fs::remove_file(&old) {
                 Err(e) if e.kind() != std::io::ErrorKind::NotFound => {
@@ -89,8 +138,7 @@ impl History {
             fingerprint,
             lines,
             path,
-            records,
-            last: resume.map(|r| r.checkpoint.clone()),
+            kept: kept.cloned().unwrap_or_default(),
             saved: None,
         })
     }
@@ -101,22 +149,26 @@ impl History {
             .write_all(line(record)?.as_bytes())
             .and_then(|()| self.lines.flush())
             .map_err(|e| Error::io(&self.path, "write", &e))?;
-        self.records.push(record.clone());
-        self.last = Some(checkpoint.clone());
+        self.kept.history.push(record.clone());
+        self.kept.checkpoint = Some(checkpoint.clone());
         let due = self.saved.is_none_or(|at| at.elapsed() >= CHECKPOINT_EVERY);
         if due { self.save() } else { Ok(()) }
     }
 
+    /// Keeps a refinement, from which the next level starts.
+    pub fn refine(&mut self, mut level: Level) -> Result<()> {
+        level.records = self.kept.history.len();
+        self.kept.levels.push(level);
+        self.kept.checkpoint = None;
+        self.save()
+    }
+
     /// Writes the checkpoint.
     pub fn save(&mut self) -> Result<()> {
-        let Some(checkpoint) = &self.last else {
+        if self.kept.history.is_empty() {
             return Ok(());
-        };
-        let stored = serde_json::to_string(&Stored {
-            checkpoint: checkpoint.clone(),
-            history: self.records.clone(),
-        });
-        let stored = stored.map_err(bug)?;
+        }
+        let stored = serde_json::to_string(&self.kept).map_err(bug)?;
         let header = serde_json::to_string(&Header {
             version: VERSION,
             fingerprint: self.fingerprint.clone(),
@@ -138,7 +190,7 @@ fn bug(e: serde_json::Error) -> Error {
 }
 
 /// What an interrupted run of the same case left; `None` where there is nothing.
-pub fn resume(output: &Output, now: &Fingerprint) -> Result<Option<Resume>> {
+pub fn resume(output: &Output, now: &Fingerprint) -> Result<Option<Kept>> {
     let path = output.path(CHECKPOINT);
     if !Path::new(&path).exists() {
         return Ok(None);
@@ -165,9 +217,5 @@ pub fn resume(output: &Output, now: &Fingerprint) -> Result<Option<Resume>> {
     if header.sha256 != sha256::of_bytes(stored) {
         return Err(damaged("its content is not what was written".into()));
     }
-    let stored: Stored = serde_json::from_slice(stored).map_err(unreadable)?;
-    Ok(Some(Resume {
-        checkpoint: stored.checkpoint,
-        history: stored.history,
-    }))
+    serde_json::from_slice(stored).map(Some).map_err(unreadable)
 }

@@ -3,24 +3,29 @@
 use std::path::PathBuf;
 
 use super::job::Job;
-use super::model::{Model, Root, expand_gamma};
-use crate::comm::agree;
-use crate::config::Case;
+use super::model::{Model, Root, broadcast_sources, expand_gamma};
+use super::sources;
+use crate::comm::{Communicator, agree, broadcast_slice};
+use crate::config::{Case, Source};
 use crate::eikonal::forward::Eikonal;
 use crate::error::{Error, Result};
+use crate::inversion::eikonal_misfit::MovingSources;
 use crate::inversion::locate::sample_points;
 use crate::inversion::misfit::LocalObservations;
 use crate::inversion::observations::{Observations, Sampling};
 use crate::inversion::options::{DatasetRef, GammaInput, NamedVertices, Where};
+use crate::inversion::sources::Emitter;
 use crate::io;
 use crate::mesh::surface::surface_vertices;
+use crate::partition::local_mesh::LocalMesh;
 use crate::real::Real;
+use crate::tensor::{Vec3, add, norm, scale, sub};
 
 /// The observations of this rank. Collective; solves the forward problem for a twin.
 pub fn observations<T: Real>(
     job: &mut Job,
     model: &mut Model,
-    eikonal: &Eikonal<T>,
+    eikonal: &mut Eikonal<T>,
 ) -> Result<LocalObservations> {
     let twin_times = twin_times(job, model, eikonal)?;
     let made = match &mut model.root {
@@ -64,19 +69,95 @@ pub fn observations<T: Real>(
     agree(job.comm, localised)
 }
 
+/// The sources that move with the parameters of an inversion, where there are some.
+pub fn moving_sources<'a>(case: &Case, model: &'a Model) -> Result<Option<MovingSources<'a>>> {
+    let sources = case.sources()?;
+    if !sources.iter().any(Source::moves) {
+        return Ok(None);
+    }
+    let root = model.root.as_ref();
+    Ok(Some(MovingSources {
+        unknowns: sources.iter().map(Source::unknowns).sum(),
+        root: root.map(|root| root.sources(root.emitters.clone())),
+    }))
+}
+
+/// Values of the unknowns of the sources as configured, on all ranks. Collective.
+pub fn configured_unknowns(comm: &dyn Communicator, model: &Model) -> Vec<f64> {
+    let emitters = model.root.iter().flat_map(|root| &root.emitters);
+    let mut unknowns: Vec<f64> = emitters.flat_map(Emitter::unknowns).collect();
+    broadcast_slice(comm, 0, &mut unknowns);
+    unknowns
+}
+
 /// Times of the twin on rank 0, in the file's numbering; empty elsewhere or without a twin.
-fn twin_times<T: Real>(job: &mut Job, model: &Model, eikonal: &Eikonal<T>) -> Result<Vec<f64>> {
-    let Some(twin) = &job.case.inversion.twin else {
+fn twin_times<T: Real>(job: &mut Job, model: &Model, eikonal: &mut Eikonal<T>) -> Result<Vec<f64>> {
+    let Some(twin) = job.case.inversion.twin.clone() else {
         return Ok(Vec::new());
     };
+    let (comm, k) = (job.comm, model.gamma.len());
     let gamma = GammaInput::PerDomain(twin.gamma.clone());
-    let gamma = expand_gamma("inversion.twin.gamma", &gamma, model.gamma.len(), &job.case);
-    let gamma = agree(job.comm, gamma)?;
+    let gamma = expand_gamma("inversion.twin.gamma", &gamma, k, &job.case);
+    let mut gamma = agree(comm, gamma)?;
+    let mut unit = Vec::from_iter(model.root.as_ref().map(|root| root.unit_mm));
+    broadcast_slice(comm, 0, &mut unit);
+    // A scar is one more domain of the twin.
+    let in_scar = |corners: [Vec3; 4]| {
+        twin.scar.is_some_and(|scar| {
+            let centre = scar.centre.map(|c| c * unit[0]);
+            let centroid = corners.into_iter().fold([0.0; 3], add);
+            norm(sub(scale(0.25, centroid), centre)) <= scar.radius * unit[0]
+        })
+    };
+    if let Some(scar) = twin.scar {
+        let scar = GammaInput::Uniform(scar.gamma);
+        let of_scar = expand_gamma("inversion.twin.scar.gamma", &scar, 1, &job.case);
+        gamma.extend(agree(comm, of_scar)?);
+    }
+    // A twin has its own onsets; those around points depend on its γ, too.
+    let sources = match &model.root {
+        Some(root) => {
+            let emitters = sources::of_twin(&twin, &root.emitters, root.unit_mm);
+            let mut sources = root.sources(emitters);
+            for (t, domain) in sources.domains.iter_mut().enumerate() {
+                if in_scar(root.mesh.corners(t)) {
+                    *domain = k as u32;
+                }
+            }
+            sources::resolve(&job.case, &sources, &gamma)
+        }
+        None => Ok(Vec::new()),
+    };
+    let sources = broadcast_sources(comm, agree(comm, sources)?);
+    let mut scarred = match twin.scar {
+        Some(_) => {
+            let mut local = model.local.clone();
+            let LocalMesh {
+                domains,
+                tetrahedra,
+                points,
+                ..
+            } = &mut local;
+            for (domain, tetrahedron) in domains.iter_mut().zip(tetrahedra) {
+                if in_scar(tetrahedron.map(|v| points[v as usize])) {
+                    *domain = k as u32;
+                }
+            }
+            Some(model.eikonal_on::<T>(job, &local)?)
+        }
+        None => None,
+    };
+    let of_twin = match &mut scarred {
+        Some(scarred) => scarred,
+        None => &mut *eikonal,
+    };
+    of_twin.set_sources(&sources);
     let gamma: Vec<T> = gamma.iter().map(|g| T::from_f64(*g)).collect();
     let begun = std::time::Instant::now();
-    let solution = eikonal.solve(job.comm, &gamma)?;
+    let solution = of_twin.solve(comm, &gamma)?;
     job.report.add_time("twin", begun.elapsed());
-    Ok(model.gather_times(job.comm, &solution))
+    eikonal.set_sources(&model.sources);
+    Ok(model.gather_times(comm, &solution))
 }
 
 fn on_root(case: &Case, root: &mut Root, twin_times: &[f64]) -> Result<Observations> {

@@ -2,6 +2,7 @@
 
 pub mod bridge;
 mod config;
+mod diff;
 mod eikonal;
 mod eikonal_ranks;
 mod fk;
@@ -11,6 +12,7 @@ mod history;
 mod info;
 mod invert;
 pub mod job;
+mod manual;
 mod medium;
 pub mod mesh;
 mod mesh_fibres;
@@ -20,6 +22,7 @@ pub mod output;
 mod parted;
 pub mod plan;
 pub mod plot;
+mod reproduce;
 mod result;
 pub mod scaling;
 mod signals;
@@ -45,6 +48,10 @@ pub fn run(cli: &Cli, comm: &dyn Communicator, console: Console) -> Result<()> {
         Command::Mesh(command) => mesh::run(command, comm),
         Command::Plot(args) => plot::run(args, comm),
         Command::Scaling(args) => scaling::run(args, comm),
+        Command::Diff(args) => diff::run(args, comm),
+        Command::Reproduce(args) => reproduce::run(args, &cli.log, comm, console),
+        Command::Completions { shell } => manual::completions(*shell, comm),
+        Command::Man { folder } => manual::man(folder.as_deref(), comm),
     }
 }
 

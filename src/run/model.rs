@@ -11,6 +11,7 @@ use crate::config::{Case, Division, FibreRule, MeshOrigin};
 use crate::eikonal::forward::{Eikonal, Solution, Source};
 use crate::error::{Error, Result};
 use crate::inversion::options::{GAMMA_RANGE, GammaInput};
+use crate::inversion::sources::{Emitter, Sources};
 use crate::io;
 use crate::mesh::check::validate;
 use crate::mesh::fibre_rule::{add_fibres, detect};
@@ -37,11 +38,16 @@ pub struct Model {
 impl Model {
     /// The solver of this rank's part, made under the timer `setup`. Collective.
     pub fn eikonal<T: Real>(&self, job: &mut Job) -> Result<Eikonal<T>> {
+        self.eikonal_on(job, &self.local)
+    }
+
+    /// The same where the part has other domains.
+    pub fn eikonal_on<T: Real>(&self, job: &mut Job, local: &LocalMesh) -> Result<Eikonal<T>> {
         let width = job.case.eikonal.bucket_width;
         let comm = job.comm;
         let device = job.device.clone();
         job.report.time("setup", || {
-            let eikonal = Eikonal::new(comm, &self.local, &self.sources, width)?;
+            let eikonal = Eikonal::new(comm, local, &self.sources, width)?;
             match &device {
                 Some(device) => eikonal.on_device(comm, device),
                 None => Ok(eikonal),
@@ -76,9 +82,21 @@ pub struct Root {
     pub unit_mm: f64,
     /// Files that were read.
     pub inputs: Vec<PathBuf>,
+    /// Sources as configured.
+    pub emitters: Vec<Emitter>,
 }
 
 impl Root {
+    /// Sources as functions of γ and their unknowns; `emitters` in place of the configured ones.
+    pub fn sources(&self, emitters: Vec<Emitter>) -> Sources<'_> {
+        Sources {
+            mesh: &self.mesh,
+            metric: Box::new(|t| self.metric(t)),
+            domains: self.mesh.domains.clone().unwrap_or_default(),
+            emitters,
+        }
+    }
+
     /// N = M⁻¹ of tetrahedron `t` at γ = 1.
     pub fn metric(&self, t: usize) -> Metric {
         self.medium.metric(&self.mesh, t)
@@ -124,22 +142,12 @@ pub fn build(job: &mut Job) -> Result<Model> {
         .as_ref()
         .map(|p| [p.root.mesh.vertex_count(), p.root.mesh.tetrahedron_count()]);
     let size: [usize; 2] = broadcast_json(comm, 0, whole_size)?;
-    let (root, mut sources, mut gamma) = match prepared {
+    let (root, sources, mut gamma) = match prepared {
         Some(p) => (Some(p.root), p.sources, p.gamma),
         None => (None, Vec::new(), Vec::new()),
     };
     broadcast_slice(comm, 0, &mut gamma);
-    let mut vertices: Vec<u32> = sources.iter().map(|s| s.vertex).collect();
-    let mut times: Vec<f64> = sources.iter().map(|s| s.time).collect();
-    broadcast_slice(comm, 0, &mut vertices);
-    broadcast_slice(comm, 0, &mut times);
-    if comm.rank() > 0 {
-        sources = vertices
-            .into_iter()
-            .zip(times)
-            .map(|(vertex, time)| Source { vertex, time })
-            .collect();
-    }
+    let sources = broadcast_sources(comm, sources);
     let local = distribute_root(comm, root.as_ref())?;
     job.report.add_time("partition", begun.elapsed());
     job.report.mesh(size[0], size[1]);
@@ -150,6 +158,18 @@ pub fn build(job: &mut Job) -> Result<Model> {
         size,
         root,
     })
+}
+
+/// The sources of rank 0 on all ranks. Collective.
+pub fn broadcast_sources(comm: &dyn Communicator, sources: Vec<Source>) -> Vec<Source> {
+    let mut vertices: Vec<u32> = sources.iter().map(|s| s.vertex).collect();
+    let mut times: Vec<f64> = sources.iter().map(|s| s.time).collect();
+    broadcast_slice(comm, 0, &mut vertices);
+    broadcast_slice(comm, 0, &mut times);
+    let pairs = vertices.into_iter().zip(times);
+    pairs
+        .map(|(vertex, time)| Source { vertex, time })
+        .collect()
 }
 
 fn distribute_root(comm: &dyn Communicator, root: Option<&Root>) -> Result<LocalMesh> {
@@ -241,16 +261,18 @@ fn prepare_on(
     let (domains, count) = domains(case, &mesh, &mut inputs)?;
     mesh.domains = Some(domains);
     let gamma = expand_gamma("domains.gamma", &case.domains.gamma, count, case)?;
-    let sources = sources::resolve(case, &mesh, unit_mm)?;
     inputs.extend(sources::files(case)?);
     mesh.parts = Some(partition::vertex_parts(&mesh, ranks)?);
+    let root = Root {
+        emitters: sources::emitters(case, &mesh, unit_mm)?,
+        mesh,
+        medium,
+        unit_mm,
+        inputs,
+    };
+    let sources = sources::resolve(case, &root.sources(root.emitters.clone()), &gamma)?;
     Ok(Prepared {
-        root: Root {
-            mesh,
-            medium,
-            unit_mm,
-            inputs,
-        },
+        root,
         sources,
         gamma,
     })

@@ -113,6 +113,10 @@ fn usable(case: &Case, ranks: usize) -> Result<Option<PathBuf>> {
         tracing::info!("output.formats \"dat\" needs the whole mesh on rank 0");
         return Ok(None);
     }
+    if case.sources()?.iter().any(|source| source.radius.is_some()) {
+        tracing::info!("source.radius needs the whole mesh on rank 0");
+        return Ok(None);
+    }
     if matches!(
         case.domains.division(),
         Division::Metis(_) | Division::File(Some(_))

@@ -3,27 +3,76 @@
 use std::path::PathBuf;
 
 use crate::comm::{Communicator, agree, broadcast_slice, gather_slices};
-use crate::config::{Case, Place};
+use crate::config::{self, Case, Place, Unknown};
 use crate::eikonal::forward::Source;
 use crate::error::{Error, Result};
+use crate::inversion::options::Twin;
+use crate::inversion::sources::{Emitter, Extent, Sources};
 use crate::mesh::TetMesh;
 use crate::mesh::adjacency::EDGES;
 use crate::mesh::formats::carp_data::read_vtx;
 use crate::partition::local_mesh::Part;
 use crate::tensor::{Vec3, norm, sub};
 
-/// The vertices of all sources, with their onset.
-pub fn resolve(case: &Case, mesh: &TetMesh, unit_mm: f64) -> Result<Vec<Source>> {
-    let mut sources = Vec::new();
-    for (i, source) in case.sources()?.iter().enumerate() {
-        let key = format!("source.{i}");
-        let vertices = place_vertices(&key, &source.place, mesh, unit_mm, case)?;
-        sources.extend(vertices.into_iter().map(|vertex| Source {
-            vertex,
-            time: source.time,
-        }));
+/// All sources, as functions of their onset and place.
+pub fn emitters(case: &Case, mesh: &TetMesh, unit_mm: f64) -> Result<Vec<Emitter>> {
+    let describe = |(i, source): (usize, &config::Source)| {
+        let extent = match (&source.place, source.radius) {
+            (Place::Point(point), Some(radius)) => Extent::Ball {
+                point: point.map(|c| c * unit_mm),
+                radius: radius * unit_mm,
+            },
+            (place, _) => {
+                let key = format!("source.{i}");
+                Extent::Vertices(place_vertices(&key, place, mesh, unit_mm, case)?)
+            }
+        };
+        Ok(Emitter {
+            extent,
+            onset: source.time,
+            onset_unknown: source.estimates(Unknown::Time),
+            point_unknown: source.estimates(Unknown::Point),
+        })
+    };
+    case.sources()?.iter().enumerate().map(describe).collect()
+}
+
+/// Where the waves of `sources` start at γ, and when.
+pub fn resolve(case: &Case, sources: &Sources, gamma: &[f64]) -> Result<Vec<Source>> {
+    let at = |vertex: u32, time: f64| Source { vertex, time };
+    if !case.sources()?.iter().any(config::Source::moves) {
+        let of_emitter = |emitter: &Emitter| match &emitter.extent {
+            Extent::Vertices(list) => list.iter().map(|v| at(*v, emitter.onset)).collect(),
+            Extent::Ball { .. } => Vec::new(),
+        };
+        return Ok(sources.emitters.iter().flat_map(of_emitter).collect());
     }
-    Ok(sources)
+    let seeds = sources.seeds(gamma, &sources.unknowns()).map_err(|i| {
+        case.origins.error(
+            &format!("source.{i}.radius"),
+            "there is no vertex of the mesh so near to the point",
+            "enlarge the radius or move the point (in the unit of mesh.unit)",
+        )
+    })?;
+    Ok(seeds
+        .iter()
+        .map(|seed| at(seed.vertex, seed.time))
+        .collect())
+}
+
+/// The sources as the twin has them.
+pub fn of_twin(twin: &Twin, emitters: &[Emitter], unit_mm: f64) -> Vec<Emitter> {
+    let mut emitters = emitters.to_vec();
+    for (i, emitter) in emitters.iter_mut().enumerate() {
+        if let Some(onset) = twin.onsets.as_ref().and_then(|list| list.get(i)) {
+            emitter.onset = *onset;
+        }
+        let place = twin.points.as_ref().and_then(|list| list.get(i));
+        if let (Extent::Ball { point, .. }, Some(place)) = (&mut emitter.extent, place) {
+            *point = place.map(|c| c * unit_mm);
+        }
+    }
+    emitters
 }
 
 /// The files that sources name.

@@ -24,7 +24,7 @@ fn run(
     resume: Option<Resume>,
     stop_after: Option<(usize, StopReason)>,
 ) -> (Result<Outcome>, Vec<Checkpoint>) {
-    let settings = Settings::new(options, Vec::new()).unwrap();
+    let settings = Settings::new(options, Vec::new(), 60).unwrap();
     let (mut checkpoints, mut asked) = (Vec::new(), 0);
     let outcome = coordinate(
         comm,
@@ -119,7 +119,7 @@ fn an_error_of_one_rank_ends_all() {
 
 #[test]
 fn an_error_of_the_callback_or_the_initial_gamma_ends_all() {
-    let settings = Settings::new(&options(), Vec::new()).unwrap();
+    let settings = Settings::new(&options(), Vec::new(), 60).unwrap();
     for (initial, code) in [
         (vec![1.0; 4], 74),
         (vec![1.0; 3], 65),
@@ -242,7 +242,7 @@ fn regularisation_pulls_unseen_domains_to_their_neighbours() {
             second: 1,
             share: 1.0,
         }];
-        let settings = Settings::new(&options, neighbours).unwrap();
+        let settings = Settings::new(&options, neighbours, 1).unwrap();
         let callbacks = Callbacks {
             on_iteration: &mut |_, _| Ok(()),
             should_stop: &mut || None,
@@ -287,7 +287,111 @@ fn bad_settings_are_named() {
     for bad in [-1.0, f64::NAN] {
         let mut options = options();
         options.stop.misfit = bad;
-        let error = Settings::new(&options, Vec::new()).unwrap_err();
+        let error = Settings::new(&options, Vec::new(), 60).unwrap_err();
         assert!(error.to_string().contains("inversion.stop.misfit"));
+    }
+}
+
+/// A blurred profile θ = log γ of 24 domains in 60 noisy measurements: r = b − K θ, badly
+/// conditioned. The truth, and the ridge solutions by another route.
+fn blurred(
+    noise: f64,
+) -> (
+    LeastSquares,
+    nalgebra::DVector<f64>,
+    impl Fn(f64) -> Vec<f64>,
+) {
+    use nalgebra::{DMatrix, DVector};
+    use rand::SeedableRng;
+    use rand_distr::{Distribution, Normal};
+    let (n, k) = (60, 24);
+    let at = |i: usize, count: usize| (i as f64 + 0.5) / count as f64;
+    let kernel = DMatrix::from_fn(n, k, |i, j| (-((at(i, n) - at(j, k)) / 0.1).powi(2)).exp());
+    let truth = DVector::from_fn(k, |j, _| {
+        let x = at(j, k);
+        0.5 * (std::f64::consts::PI * x).sin() - if (x - 0.3).abs() < 0.1 { 0.3 } else { 0.0 }
+    });
+    let normal = Normal::new(0.0, noise).unwrap();
+    let mut rng = rand_chacha::ChaCha8Rng::seed_from_u64(4);
+    let b = &kernel * &truth + DVector::from_fn(n, |_, _| normal.sample(&mut rng));
+    let (k2, b2) = (kernel.clone(), b.clone());
+    let objective = LeastSquares::new(k, move |gamma| {
+        let theta = DVector::from_fn(gamma.len(), |i, _| gamma[i].ln());
+        let inverse = DVector::from_fn(gamma.len(), |i, _| 1.0 / gamma[i]);
+        let r = &b2 - &k2 * theta;
+        (r, -&k2 * DMatrix::from_diagonal(&inverse))
+    });
+    let ridge = move |lambda: f64| {
+        let mut rows = kernel.clone().insert_rows(n, k, 0.0);
+        (0..k).for_each(|i| rows[(n + i, i)] = lambda.sqrt());
+        let right = b.clone().insert_rows(n, k, 0.0);
+        let theta = rows.svd(true, true).solve(&right, 0.0).unwrap();
+        theta.iter().copied().collect::<Vec<f64>>()
+    };
+    (objective, truth, ridge)
+}
+
+/// Every point of a sweep is the ridge solution of its weight, and both rules choose weights whose
+/// error is near the least possible, which differs by orders of magnitude along the sweep.
+#[test]
+fn rules_for_the_weight_of_the_penalty_find_a_good_one() {
+    const NOISE: f64 = 0.01;
+    let (_, truth, ridge) = blurred(NOISE);
+    let error = |theta: &[f64]| {
+        let squares = theta.iter().zip(truth.iter()).map(|(a, b)| (a - b).powi(2));
+        squares.sum::<f64>().sqrt()
+    };
+    let steps = 41;
+    let all = (0..steps).map(|i| error(&ridge(10f64.powf(2.0 - 8.0 * i as f64 / 40.0))));
+    let all: Vec<f64> = all.collect();
+    let least = all.iter().copied().fold(f64::INFINITY, f64::min);
+    assert!(all[0] > 4.0 * least && all[40] > 4.0 * least, "{all:?}");
+    for (rule, most) in [(WeightRule::LCurve, 3.0), (WeightRule::Discrepancy, 2.0)] {
+        let mut options = InversionOptions {
+            optimizer: Optimizer::GaussNewton,
+            noise_ms: Some(NOISE),
+            ..options()
+        };
+        options.regularisation.tikhonov = 1.0;
+        options.regularisation.choose = rule;
+        options.regularisation.sweep = crate::inversion::options::Sweep {
+            least: 1e-6,
+            most: 1e2,
+            steps,
+        };
+        let settings = Settings::new(&options, Vec::new(), 60).unwrap();
+        let callbacks = Callbacks {
+            on_iteration: &mut |_, _| Ok(()),
+            should_stop: &mut || None,
+        };
+        let (mut objective, ..) = blurred(NOISE);
+        let initial = [1.0; 24];
+        let outcome =
+            coordinate(&Solo, &mut objective, &settings, &initial, None, callbacks).unwrap();
+        for run in &outcome.runs {
+            let found = run.gamma.iter().map(|g| g.ln());
+            for (found, expected) in found.zip(ridge(run.factor)) {
+                assert!(
+                    (found - expected).abs() < 1e-5,
+                    "{rule:?} at {}",
+                    run.factor
+                );
+            }
+        }
+        let theta: Vec<f64> = outcome.best().gamma.iter().map(|g| g.ln()).collect();
+        let chosen = error(&theta);
+        println!(
+            "{rule:?}: λ {:.2e}, error {chosen:.3}, least {least:.3}",
+            outcome.best().factor
+        );
+        assert!(chosen < most * least, "{rule:?}: {chosen} {least}");
+        if rule == WeightRule::Discrepancy {
+            let target = (60.0 + 2.0 * 120f64.sqrt()) * NOISE * NOISE;
+            let misfit = outcome.best().misfit;
+            assert!(
+                misfit <= target && misfit > 0.985 * target,
+                "{misfit} {target}"
+            );
+        }
     }
 }

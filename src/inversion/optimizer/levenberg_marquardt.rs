@@ -62,7 +62,7 @@ impl Method for LevenbergMarquardt {
                 self.reject(scale);
                 continue;
             };
-            let longest = problem.parameter.largest_step(&at.theta, step.as_slice());
+            let longest = problem.largest_step(&at.theta, step.as_slice());
             if longest < 1.0 {
                 step *= longest;
             }

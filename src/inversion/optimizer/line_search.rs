@@ -43,7 +43,7 @@ impl LineSearch<'_> {
     pub fn search(&self, problem: &mut Problem, from: &Point) -> Result<Option<(f64, Point)>> {
         let start = from.objective;
         let slope = dot(&from.gradient, self.direction);
-        let longest = problem.parameter.largest_step(&from.theta, self.direction);
+        let longest = problem.largest_step(&from.theta, self.direction);
         let negligible = f64::EPSILON * start.abs();
         let mut t = self.first.min(longest);
         if !(slope < 0.0 && slope.is_finite() && t > 0.0) || -slope * t <= negligible {

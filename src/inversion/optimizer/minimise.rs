@@ -58,6 +58,9 @@ pub struct IterationRecord {
     pub iteration: usize,
     /// γ (k).
     pub gamma: Vec<f64>,
+    /// Unknowns of sources, if any: onsets, ms, and coordinates, mm.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub sources: Vec<f64>,
     /// f, ms² times the weights.
     pub misfit: f64,
     /// F = f + penalties, what is minimised.
@@ -93,6 +96,7 @@ impl State {
             start,
             iteration: self.iteration,
             gamma: self.point.gamma.clone(),
+            sources: self.point.sources.clone(),
             misfit: self.point.misfit,
             objective: self.point.objective,
             gradient_norm: self.point.gradient_norm(),
@@ -104,7 +108,7 @@ impl State {
         }
     }
 
-    /// The first state: the method at the initial γ.
+    /// The first state: the method at the initial parameters, γ and the unknowns of sources.
     ///
     /// # Errors
     /// `BadData` when the misfit there is not finite; those of the objective.
@@ -112,10 +116,10 @@ impl State {
         problem: &mut Problem,
         optimizer: Optimizer,
         initial: InitialHessian,
-        gamma: &[f64],
+        parameters: &[f64],
     ) -> Result<Self> {
         let clock = Instant::now();
-        let point = problem.evaluate_gamma(gamma, first_want(optimizer, initial))?;
+        let point = problem.evaluate_parameters(parameters, first_want(optimizer, initial))?;
         if !point.is_finite() {
             return Err(Error::bad_data(
                 "inversion.initial_gamma",

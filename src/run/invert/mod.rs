@@ -1,30 +1,50 @@
 //! `isochrone invert`: γ of every domain from measured activation times.
 
+mod refine;
+mod uncertainty;
+mod write;
+
 use std::path::PathBuf;
 use std::time::Instant;
 
-use super::eikonal::{count_forward, plan, summarise};
+use super::eikonal::{count_forward, plan};
 use super::gradient::add_timers;
-use super::history::{self, HISTORY, History};
+use super::history::{self, HISTORY, History, Kept, Level};
 use super::job::Job;
-use super::misfit::observations;
-use super::model::{self, Model, Root, expand_gamma};
+use super::misfit::{configured_unknowns, moving_sources, observations};
+use super::model::{self, Model, expand_gamma};
 use super::output::{CHECKPOINT, Output};
-use super::result;
 use super::signals::StopRequests;
 use crate::cli::RunArgs;
-use crate::comm::{Communicator, agree};
+use crate::comm::{Communicator, agree, broadcast_json};
 use crate::config::Case;
 use crate::eikonal::options::Precision;
 use crate::error::{Error, Result};
 use crate::inversion::coordinator::{Callbacks, Outcome, Resume, Settings, coordinate};
-use crate::inversion::eikonal_misfit::EikonalMisfit;
+use crate::inversion::eikonal_misfit::{EikonalMisfit, Spent};
+use crate::inversion::objective::Objective;
 use crate::inversion::regularisation::Neighbours;
-use crate::io::{Centre, Fingerprint, ResultFile};
+use crate::inversion::schedule::CurvePoint;
+use crate::inversion::uncertainty::Uncertainty;
+use crate::io::Fingerprint;
 use crate::partition::domain_contacts;
 use crate::progress::{Console, Progress};
 use crate::real::Real;
 use crate::sha256;
+
+/// What an inversion found.
+struct Estimate {
+    outcome: Outcome,
+    /// Times at the result, on rank 0.
+    phi: Vec<f64>,
+    uncertainty: Option<Uncertainty>,
+    /// Refinements of the domains before it.
+    levels: Vec<Level>,
+    /// The sweep over the weight of the penalties.
+    curve: Option<Vec<CurvePoint>>,
+    /// Whether the weight lies at the end of the sweep.
+    at_end: bool,
+}
 
 /// Runs the command. Collective.
 pub fn run(args: &RunArgs, comm: &dyn Communicator, console: Console) -> Result<()> {
@@ -43,12 +63,13 @@ pub fn run(args: &RunArgs, comm: &dyn Communicator, console: Console) -> Result<
     let stop = agree(comm, StopRequests::listen(job.case.run.max_minutes))?;
     let output = job.open_output(Some(CHECKPOINT))?;
     let mut model = model::build(&mut job)?;
-    let (outcome, phi) = match job.case.eikonal.precision {
+    let estimate = match job.case.eikonal.precision {
         Precision::F32 => minimise::<f32>(&mut job, &mut model, &output, &stop)?,
         Precision::F64 => minimise::<f64>(&mut job, &mut model, &output, &stop)?,
     };
-    write(&mut job, &output, &model, &outcome, &phi)?;
+    write::write(&mut job, &output, &model, &estimate)?;
     job.finish(&output)?;
+    let outcome = &estimate.outcome;
     if outcome.stop_reason.is_interruption() {
         let iterations = outcome.history.last().map_or(0, |r| r.iteration);
         return agree(
@@ -68,20 +89,20 @@ fn minimise<T: Real>(
     model: &mut Model,
     output: &Output,
     stop: &StopRequests,
-) -> Result<(Outcome, Vec<f64>)> {
+) -> Result<Estimate> {
     let comm = job.comm;
-    let eikonal = model.eikonal::<T>(job)?;
+    let mut eikonal = model.eikonal::<T>(job)?;
     let k = model.gamma.len();
     let initial = match &job.case.inversion.initial_gamma {
         Some(gamma) => expand_gamma("inversion.initial_gamma", gamma, k, &job.case),
         None => Ok(model.gamma.clone()),
     };
     let initial = agree(comm, initial)?;
-    let observations = observations(job, model, &eikonal)?;
-    let neighbours = agree(comm, neighbours(model))?;
-    let options = job.case.inversion.clone();
-    let settings = agree(comm, Settings::new(&options, neighbours))?;
-    let mut misfit = EikonalMisfit::new(comm, &eikonal, observations, options.gradient, k);
+    let unknowns = configured_unknowns(comm, model);
+    let (mut initial, unknowns) = ([&initial[..], &unknowns].concat(), unknowns.len());
+    let mut observations = observations(job, model, &mut eikonal)?;
+    let measurements = observations.count(comm);
+    let mut settings = settings(job, model, measurements)?;
 
     let kept = if comm.rank() == 0 {
         kept(job, model, output).map(Some)
@@ -90,31 +111,99 @@ fn minimise<T: Real>(
     };
     let kept = agree(comm, kept)?;
     job.begin_output(output, model)?;
-    let started = kept.map(|(case, resume)| {
-        let history = History::start(output, case, resume.as_ref())?;
-        Ok((history, resume))
+    let started = kept.map(|(case, kept)| {
+        let history = History::start(output, case, kept.as_ref())?;
+        Ok((history, kept))
     });
-    let (mut history, resume) = match agree(comm, started.transpose())? {
-        Some((history, resume)) => (Some(history), resume),
-        None => (None, None),
+    let (mut history, kept) = match agree(comm, started.transpose())? {
+        Some((history, kept)) => (Some(history), kept.unwrap_or_default()),
+        None => (None, Kept::default()),
     };
     if comm.rank() == 0 {
         let [vertices, tetrahedra] = model.size;
+        let of_sources = match unknowns {
+            0 => String::new(),
+            n => format!(" and {n} unknowns of sources"),
+        };
         tracing::info!(
-            "inverting for {k} domains on {vertices} vertices, {tetrahedra} tetrahedra by {}, {} ranks x {} threads",
-            name(&options.optimizer)?,
+            "inverting for {k} domains{of_sources} on {vertices} vertices, {tetrahedra} tetrahedra by {}, {} ranks x {} threads",
+            name(&job.case.inversion.optimizer)?,
             comm.size(),
             job.threads
         );
     }
-    let iterations = options.stop.iterations as u64;
+    let mut resume = kept.resume();
+    let mut levels: Vec<Level> = broadcast_json(comm, 0, Some(kept.levels))?;
+    for level in &levels {
+        initial = refine::apply(model, level);
+    }
+    if !levels.is_empty() {
+        eikonal = model.eikonal::<T>(job)?;
+        settings = self::settings(job, model, measurements)?;
+    }
+    let (mode, mut spent) = (job.case.inversion.gradient, Spent::default());
+    loop {
+        let domains = initial.len() - unknowns;
+        let moving = agree(comm, moving_sources(&job.case, model))?;
+        let mut misfit = EikonalMisfit::new(comm, eikonal, observations, mode, domains)
+            .with_sources(moving)
+            .after(spent);
+        let outcome = descend(
+            job,
+            &mut misfit,
+            &settings,
+            &initial,
+            resume.take(),
+            &mut history,
+            stop,
+        )?;
+        let level = match outcome.stop_reason.is_interruption() {
+            true => None,
+            false => refine::next(job, model, &mut misfit, &settings, &outcome)?,
+        };
+        let Some(level) = level else {
+            return finish(job, model, misfit, &settings, outcome, levels);
+        };
+        spent = misfit.spent();
+        observations = misfit.into_observations();
+        let noted = history
+            .as_mut()
+            .map_or(Ok(()), |history| history.refine(level.clone()));
+        agree(comm, noted)?;
+        initial = refine::apply(model, &level);
+        levels.push(level);
+        eikonal = model.eikonal::<T>(job)?;
+        settings = self::settings(job, model, measurements)?;
+    }
+}
+
+/// The choices of the case for the domains as they are. Collective.
+fn settings(job: &Job, model: &Model, measurements: u64) -> Result<Settings> {
+    let neighbours = agree(job.comm, neighbours(model))?;
+    let neighbours = broadcast_json(job.comm, 0, Some(neighbours))?;
+    let settings = Settings::new(&job.case.inversion, neighbours, measurements);
+    agree(job.comm, settings)
+}
+
+/// The minimisations for the domains as they are, kept as they go. Collective.
+fn descend<T: Real>(
+    job: &mut Job,
+    misfit: &mut EikonalMisfit<T>,
+    settings: &Settings,
+    initial: &[f64],
+    resume: Option<Resume>,
+    history: &mut Option<History>,
+    stop: &StopRequests,
+) -> Result<Outcome> {
+    let comm = job.comm;
+    let iterations = job.case.inversion.stop.iterations as u64;
     let mut progress = Progress::start(&job.console, comm.rank(), "inversion", iterations);
     let (begun, waited) = (Instant::now(), comm.waited());
     let outcome = coordinate(
         comm,
-        &mut misfit,
-        &settings,
-        &initial,
+        misfit,
+        settings,
+        initial,
         resume,
         Callbacks {
             on_iteration: &mut |record, checkpoint| {
@@ -126,7 +215,7 @@ fn minimise<T: Real>(
                     tracing::debug!("{detail}, gradient {:.3e}", record.gradient_norm);
                 }
                 progress.set(record.iteration as u64, &detail);
-                match &mut history {
+                match history {
                     Some(history) => history.add(record, checkpoint),
                     None => Ok(()),
                 }
@@ -139,14 +228,51 @@ fn minimise<T: Real>(
     job.report.count_exchange(comm, waited);
     let saved = history.as_mut().map_or(Ok(()), History::save);
     agree(comm, saved)?;
+    Ok(outcome)
+}
 
-    let solution = misfit.solve(&outcome.best().gamma)?;
-    let unseen = misfit.unseen_domains(&solution, &outcome.best().gamma);
+/// Times, unseen domains and standard deviations at the result. Collective.
+fn finish<T: Real>(
+    job: &mut Job,
+    model: &Model,
+    mut misfit: EikonalMisfit<T>,
+    settings: &Settings,
+    outcome: Outcome,
+    levels: Vec<Level>,
+) -> Result<Estimate> {
+    let parameters = outcome.best().parameters();
+    let solution = misfit.solve(&parameters)?;
+    let unseen = misfit.unseen(&solution, &parameters);
+    let unseen = unseen
+        .into_iter()
+        .filter(|k| *k < misfit.domains())
+        .collect();
     report_unseen(job, &outcome, unseen);
-    let phi = model.gather_times(comm, &solution);
+    let options = &job.case.inversion;
+    let uncertainty = match options.uncertainty && !outcome.stop_reason.is_interruption() {
+        true => {
+            let noise = options.noise();
+            Some(uncertainty::of(
+                &mut misfit,
+                &solution,
+                settings,
+                &outcome,
+                noise,
+            )?)
+        }
+        false => None,
+    };
+    let phi = model.gather_times(job.comm, &solution);
     add_timers(&mut job.report, &misfit.timers);
     count_forward(&mut job.report, &misfit.counters);
-    Ok((outcome, phi))
+    Ok(Estimate {
+        curve: settings.curve(&outcome),
+        at_end: settings.is_at_end(&outcome),
+        levels,
+        outcome,
+        phi,
+        uncertainty,
+    })
 }
 
 /// Says which domains the measured times do not determine.
@@ -172,23 +298,20 @@ fn report_unseen(job: &mut Job, outcome: &Outcome, unseen: Vec<usize>) {
 }
 
 /// The fingerprint of the case, and what an interrupted run of it left.
-fn kept(job: &Job, model: &Model, output: &Output) -> Result<(Fingerprint, Option<Resume>)> {
+fn kept(job: &Job, model: &Model, output: &Output) -> Result<(Fingerprint, Option<Kept>)> {
     let inputs = model.root.as_ref().map_or(&[][..], |root| &root.inputs);
     let now = fingerprint(&job.case, inputs)?;
-    let resume = if job.resume {
+    let kept = if job.resume {
         history::resume(output, &now)?
     } else {
         None
     };
-    match &resume {
-        Some(r) => tracing::info!(
-            "resuming after {} iterations",
-            r.history.len().saturating_sub(1)
-        ),
+    match &kept {
+        Some(kept) => tracing::info!("resuming after {} iterations", kept.iterations()),
         None if job.resume => tracing::info!("nothing to resume from, starting"),
         None => {}
     }
-    Ok((now, resume))
+    Ok((now, kept))
 }
 
 /// All that a resumed run must have in common with the first.
@@ -238,101 +361,4 @@ fn neighbours(model: &Model) -> Result<Vec<Neighbours>> {
             share: c.share,
         })
         .collect())
-}
-
-fn write(
-    job: &mut Job,
-    output: &Output,
-    model: &Model,
-    outcome: &Outcome,
-    phi: &[f64],
-) -> Result<()> {
-    let best = outcome.best();
-    let report = &mut job.report;
-    report.result("stop_reason", outcome.stop_reason.name());
-    report.result("iterations", best.iterations);
-    report.result("misfit", best.misfit);
-    report.result("objective", best.objective);
-    report.result("gradient_norm", best.gradient_norm);
-    report.result("gamma", best.gamma.clone());
-    if outcome.runs.len() > 1 {
-        let runs: Vec<_> = outcome
-            .runs
-            .iter()
-            .map(|run| serde_json::json!({ "start": run.start, "misfit": run.misfit, "gamma": run.gamma }))
-            .collect();
-        report.result("starts", runs);
-        report.result("best_start", best.start);
-    }
-    let mut against_twin = String::new();
-    if let Some(twin) = &job.case.inversion.twin {
-        let pairs = || best.gamma.iter().zip(&twin.gamma);
-        let error = pairs().fold(0.0, |m, (g, t)| f64::max(m, (g - t).abs()));
-        let log_error = pairs().fold(0.0, |m, (g, t)| f64::max(m, (g / t).ln().abs()));
-        report.result("largest_gamma_error", error);
-        report.result("largest_log_gamma_error", log_error);
-        against_twin = format!(
-            "against the twin: largest error of gamma {error:.2e}, of log gamma {log_error:.2e}"
-        );
-    }
-    let counters = outcome.counters();
-    report.count_once("evaluations", counters.evaluations);
-    report.count_once("gradient_evaluations", counters.gradient_evaluations);
-    report.count_once("jacobian_evaluations", counters.jacobian_evaluations);
-    if job.comm.rank() == 0 {
-        tracing::info!(
-            "stopped by {} after {} iterations and {} evaluations, misfit {:.4e} ms^2",
-            outcome.stop_reason.name(),
-            best.iterations,
-            counters.evaluations,
-            best.misfit
-        );
-        let least = best.gamma.iter().copied().fold(f64::INFINITY, f64::min);
-        let most = best.gamma.iter().copied().fold(f64::NEG_INFINITY, f64::max);
-        tracing::info!("gamma from {least:.4} to {most:.4}");
-        tracing::debug!("gamma {:?}", best.gamma);
-        if !against_twin.is_empty() {
-            tracing::info!("{against_twin}");
-        }
-        summarise(&mut job.report, model, phi);
-    }
-    result::write(job, output, model, "inversion.h5", phi, |file, root| {
-        add(file, root, outcome)
-    })
-}
-
-/// Adds gamma and the history of the best run to the result file.
-fn add(file: &mut ResultFile, root: &Root, outcome: &Outcome) -> Result<()> {
-    let best = outcome.best();
-    let domains = root.mesh.domains.as_deref().unwrap_or_default();
-    let gamma: Vec<f64> = domains.iter().map(|k| best.gamma[*k as usize]).collect();
-    file.field("/fields/gamma", Centre::Tetrahedra, 1, &gamma, "1")?;
-
-    let records: Vec<_> = outcome.best_history().collect();
-    let column = |of: fn(&crate::inversion::optimizer::IterationRecord) -> f64| {
-        records.iter().map(|r| of(r)).collect::<Vec<f64>>()
-    };
-    let rows = records.len();
-    let gamma: Vec<f64> = records
-        .iter()
-        .flat_map(|r| r.gamma.iter().copied())
-        .collect();
-    file.dataset("/inversion/gamma", &[rows, best.gamma.len()], &gamma, "1")?;
-    file.dataset("/inversion/misfit", &[rows], &column(|r| r.misfit), "ms^2")?;
-    file.dataset(
-        "/inversion/objective",
-        &[rows],
-        &column(|r| r.objective),
-        "ms^2",
-    )?;
-    file.dataset(
-        "/inversion/gradient_norm",
-        &[rows],
-        &column(|r| r.gradient_norm),
-        "ms^2",
-    )?;
-    file.dataset("/inversion/seconds", &[rows], &column(|r| r.seconds), "s")?;
-    let evaluations: Vec<u64> = records.iter().map(|r| r.evaluations).collect();
-    file.dataset("/inversion/evaluations", &[rows], &evaluations, "1")?;
-    file.text("/inversion", "stop_reason", outcome.stop_reason.name())
 }

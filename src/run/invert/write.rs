@@ -1,0 +1,260 @@
+//! What an inversion leaves: report, log and `inversion.h5`.
+
+use serde_json::{Value, json};
+
+use super::super::eikonal::summarise;
+use super::super::job::Job;
+use super::super::model::{Model, Root};
+use super::super::output::Output;
+use super::super::result;
+use super::Estimate;
+use super::uncertainty;
+use crate::config::Unknown;
+use crate::error::Result;
+use crate::inversion::optimizer::IterationRecord;
+use crate::inversion::schedule::CurvePoint;
+use crate::io::{Centre, ResultFile};
+
+/// Reports the estimate and writes `inversion.h5`. Collective.
+pub fn write(job: &mut Job, output: &Output, model: &Model, estimate: &Estimate) -> Result<()> {
+    let (outcome, phi) = (&estimate.outcome, &estimate.phi);
+    let best = outcome.best();
+    let report = &mut job.report;
+    report.result("stop_reason", outcome.stop_reason.name());
+    report.result("iterations", best.iterations);
+    report.result("misfit", best.misfit);
+    report.result("objective", best.objective);
+    report.result("gradient_norm", best.gradient_norm);
+    report.result("gamma", best.gamma.clone());
+    if estimate.curve.is_none() && outcome.runs.len() > 1 {
+        let runs: Vec<_> = outcome
+            .runs
+            .iter()
+            .map(|run| serde_json::json!({ "start": run.start, "misfit": run.misfit, "gamma": run.gamma }))
+            .collect();
+        report.result("starts", runs);
+        report.result("best_start", best.start);
+    }
+    let mut against_twin = String::new();
+    let twin = job.case.inversion.twin.as_ref();
+    if let Some(twin) =
+        twin.filter(|twin| twin.scar.is_none() && twin.gamma.len() == best.gamma.len())
+    {
+        let pairs = || best.gamma.iter().zip(&twin.gamma);
+        let error = pairs().fold(0.0, |m, (g, t)| f64::max(m, (g - t).abs()));
+        let log_error = pairs().fold(0.0, |m, (g, t)| f64::max(m, (g / t).ln().abs()));
+        report.result("largest_gamma_error", error);
+        report.result("largest_log_gamma_error", log_error);
+        against_twin = format!(
+            "against the twin: largest error of gamma {error:.2e}, of log gamma {log_error:.2e}"
+        );
+    }
+    let before = estimate.levels.iter().map(|level| level.counters);
+    let counters = before.fold(outcome.counters(), std::ops::Add::add);
+    report.count_once("evaluations", counters.evaluations);
+    report.count_once("gradient_evaluations", counters.gradient_evaluations);
+    report.count_once("jacobian_evaluations", counters.jacobian_evaluations);
+    if job.comm.rank() == 0 {
+        tracing::info!(
+            "stopped by {} after {} iterations and {} evaluations, misfit {:.4e} ms^2",
+            outcome.stop_reason.name(),
+            best.iterations,
+            counters.evaluations,
+            best.misfit
+        );
+        let least = best.gamma.iter().copied().fold(f64::INFINITY, f64::min);
+        let most = best.gamma.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+        tracing::info!("gamma from {least:.4} to {most:.4}");
+        tracing::debug!("gamma {:?}", best.gamma);
+        if !against_twin.is_empty() {
+            tracing::info!("{against_twin}");
+        }
+        summarise(&mut job.report, model, phi);
+    }
+    if let Some(curve) = &estimate.curve {
+        regularisation(job, estimate, curve);
+    }
+    if !estimate.levels.is_empty() {
+        let levels = levels(estimate);
+        let levels =
+            levels.map(|(domains, misfit)| json!({ "domains": domains, "misfit": misfit }));
+        job.report
+            .result("refinement", levels.collect::<Vec<Value>>());
+    }
+    sources(job, estimate)?;
+    if let Some(posterior) = &estimate.uncertainty {
+        uncertainty::report(job, posterior, &best.gamma);
+    }
+    result::write(job, output, model, "inversion.h5", phi, |file, root| {
+        add(file, root, estimate)
+    })
+}
+
+/// Number of domains and misfit of each level of refinement, the last included.
+fn levels(estimate: &Estimate) -> impl Iterator<Item = (usize, f64)> {
+    let best = estimate.outcome.best();
+    let before = estimate.levels.iter();
+    let before = before.map(|level| (level.gamma.len(), level.misfit));
+    before.chain([(best.gamma.len(), best.misfit)])
+}
+
+/// Reports onsets and places that were found, with their standard deviations.
+fn sources(job: &mut Job, estimate: &Estimate) -> Result<()> {
+    let best = estimate.outcome.best();
+    let posterior = estimate.uncertainty.as_ref();
+    let deviation = |i: usize| posterior.map(|p| p.deviations[best.gamma.len() + i]);
+    let mut found = Vec::new();
+    let mut next = 0;
+    for (i, source) in job.case.sources()?.iter().enumerate() {
+        if source.unknowns() == 0 {
+            continue;
+        }
+        let mut entry = json!({ "source": i });
+        let mut words = format!("source {i}:");
+        if source.estimates(Unknown::Time) {
+            entry["time_ms"] = json!(best.sources[next]);
+            entry["time_std_ms"] = json!(deviation(next));
+            words += &format!(" starts at {:.4} ms", best.sources[next]);
+            next += 1;
+        }
+        if source.estimates(Unknown::Point) {
+            let point = &best.sources[next..next + 3];
+            entry["point_mm"] = json!(point);
+            let deviations: Vec<_> = (next..next + 3).map(deviation).collect();
+            entry["point_std_mm"] = json!(deviations);
+            words += &format!(" at ({:.4}, {:.4}, {:.4}) mm", point[0], point[1], point[2]);
+            next += 3;
+        }
+        if job.comm.rank() == 0 {
+            tracing::info!("{words}");
+        }
+        found.push(entry);
+    }
+    if !found.is_empty() {
+        job.report.result("sources", found);
+    }
+    Ok(())
+}
+
+/// Reports which weight of the penalties was chosen, and from what.
+fn regularisation(job: &mut Job, estimate: &Estimate, curve: &[CurvePoint]) {
+    let options = &job.case.inversion.regularisation;
+    let (best, rule) = (estimate.outcome.best(), options.choose);
+    let [tikhonov, neighbour_jump] =
+        [options.tikhonov, options.neighbour_jump].map(|w| w * best.factor);
+    if job.comm.rank() == 0 {
+        tracing::info!(
+            "penalties times {:.3e} (tikhonov {tikhonov:.3e}, neighbour_jump {neighbour_jump:.3e} ms^2) by {} of {} weights",
+            best.factor,
+            rule.name(),
+            curve.len()
+        );
+        if estimate.at_end {
+            tracing::warn!(
+                "the chosen weight is at the end of the sweep: change inversion.regularisation.sweep, or the model does not explain the times to within their noise"
+            );
+        }
+    }
+    let points: Vec<Value> = curve
+        .iter()
+        .zip(&estimate.outcome.runs)
+        .map(|(p, run)| {
+            json!({ "factor": p.factor, "misfit": p.misfit, "penalty": p.penalty,
+                    "curvature": p.curvature, "gamma": run.gamma })
+        })
+        .collect();
+    job.report.result(
+        "regularisation",
+        json!({ "rule": rule.name(), "factor": best.factor, "tikhonov": tikhonov,
+                "neighbour_jump": neighbour_jump, "curve": points }),
+    );
+}
+
+/// Adds gamma and the history of the best run to the result file.
+fn add(file: &mut ResultFile, root: &Root, estimate: &Estimate) -> Result<()> {
+    let outcome = &estimate.outcome;
+    let best = outcome.best();
+    let domains = root.mesh.domains.as_deref().unwrap_or_default();
+    let gamma: Vec<f64> = domains.iter().map(|k| best.gamma[*k as usize]).collect();
+    file.field("/fields/gamma", Centre::Tetrahedra, 1, &gamma, "1")?;
+
+    let records: Vec<_> = outcome.best_history().collect();
+    let column =
+        |of: fn(&IterationRecord) -> f64| records.iter().map(|r| of(r)).collect::<Vec<f64>>();
+    let rows = records.len();
+    let gamma: Vec<f64> = records
+        .iter()
+        .flat_map(|r| r.gamma.iter().copied())
+        .collect();
+    file.dataset("/inversion/gamma", &[rows, best.gamma.len()], &gamma, "1")?;
+    if !best.sources.is_empty() {
+        let sources: Vec<f64> = records.iter().flat_map(|r| r.sources.clone()).collect();
+        file.dataset(
+            "/inversion/sources",
+            &[rows, best.sources.len()],
+            &sources,
+            "",
+        )?;
+    }
+    if !estimate.levels.is_empty() {
+        let (domains, misfit): (Vec<u64>, Vec<f64>) =
+            levels(estimate).map(|(k, f)| (k as u64, f)).unzip();
+        file.dataset(
+            "/inversion/refinement/domains",
+            &[domains.len()],
+            &domains,
+            "1",
+        )?;
+        file.dataset(
+            "/inversion/refinement/misfit",
+            &[misfit.len()],
+            &misfit,
+            "ms^2",
+        )?;
+    }
+    file.dataset("/inversion/misfit", &[rows], &column(|r| r.misfit), "ms^2")?;
+    file.dataset(
+        "/inversion/objective",
+        &[rows],
+        &column(|r| r.objective),
+        "ms^2",
+    )?;
+    file.dataset(
+        "/inversion/gradient_norm",
+        &[rows],
+        &column(|r| r.gradient_norm),
+        "ms^2",
+    )?;
+    file.dataset("/inversion/seconds", &[rows], &column(|r| r.seconds), "s")?;
+    let evaluations: Vec<u64> = records.iter().map(|r| r.evaluations).collect();
+    file.dataset("/inversion/evaluations", &[rows], &evaluations, "1")?;
+    if let Some(curve) = &estimate.curve {
+        let column = |of: fn(&CurvePoint) -> f64| curve.iter().map(of).collect::<Vec<f64>>();
+        let shape = [curve.len()];
+        file.dataset(
+            "/inversion/curve/factor",
+            &shape,
+            &column(|p| p.factor),
+            "1",
+        )?;
+        file.dataset(
+            "/inversion/curve/misfit",
+            &shape,
+            &column(|p| p.misfit),
+            "ms^2",
+        )?;
+        file.dataset(
+            "/inversion/curve/penalty",
+            &shape,
+            &column(|p| p.penalty),
+            "ms^2",
+        )?;
+        let curvature = column(|p| p.curvature);
+        file.dataset("/inversion/curve/curvature", &shape, &curvature, "1")?;
+        file.number("/inversion/curve", "chosen", best.factor)?;
+    }
+    if let Some(posterior) = &estimate.uncertainty {
+        uncertainty::add(file, posterior, &best.gamma, domains)?;
+    }
+    file.text("/inversion", "stop_reason", outcome.stop_reason.name())
+}
