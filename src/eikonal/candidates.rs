@@ -240,7 +240,7 @@ impl<'a, T: Real> Finder<'a, T> {
             let tet = &self.mesh.tetrahedra[t as usize];
             let times = tet.vertices.map(|v| self.phi[v as usize]);
             let inv_gamma = self.inv_gamma[self.mesh.domains[t as usize] as usize];
-            pipeline.push(t, tet, times, inv_gamma, 15);
+            pipeline.push(t, tet, times, inv_gamma, 15, 15);
         }
         pipeline.finish();
         self.local_solves += pipeline.local_solves();

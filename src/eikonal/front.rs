@@ -301,8 +301,7 @@ impl<'a, T: Real> Front<'a, T> {
                     let time = |cell: &Cell<T>| T::load(&cell.time);
                     let times = [time(a), time(b), time(c), time(d)];
                     let inv_gamma = inv_gamma[mesh.domains[t as usize] as usize];
-                    let asked = downstream(changed) & mesh.owned_corners(tet);
-                    pipeline.push(t, tet, times, inv_gamma, asked);
+                    pipeline.push(t, tet, times, inv_gamma, changed, mesh.owned_corners(tet));
                 }
             }
         }
@@ -342,16 +341,6 @@ impl<'a, T: Real> Front<'a, T> {
             time[0].store(&self.cells[ghost as usize].time);
             self.activate(&mut self.worker(self.thread_of(ghost)), ghost, before);
         });
-    }
-}
-
-/// Corners opposite a changed vertex: all of two or more changed ones, else all but that one.
-#[inline(always)]
-fn downstream(changed: u8) -> u8 {
-    if changed.is_power_of_two() {
-        !changed & 15
-    } else {
-        15
     }
 }
 

@@ -29,10 +29,19 @@ impl<T: Real> Pipeline<T> {
         }
     }
 
-    /// Takes in tetrahedron `t`, to be solved at the corners `asked` (a bit each).
+    /// Takes in tetrahedron `t`, to be solved at the corners `asked` for what the vertices
+    /// `changed` bring (a bit each).
     #[inline(always)]
-    pub fn push(&mut self, t: u32, tet: &Tetrahedron<T>, times: [T; 4], inv_gamma: T, asked: u8) {
-        self.screen.push(t, tet, times, inv_gamma, asked);
+    pub fn push(
+        &mut self,
+        t: u32,
+        tet: &Tetrahedron<T>,
+        times: [T; 4],
+        inv_gamma: T,
+        changed: u8,
+        asked: u8,
+    ) {
+        self.screen.push(t, tet, times, inv_gamma, changed, asked);
         if self.screen.is_full() {
             self.flush_screen();
         }

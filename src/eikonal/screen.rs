@@ -2,8 +2,16 @@
 //!
 //! A corner w cannot fall below a limit ℓ_w, exactly, where
 //!   ℓ_w ≤ min(φ of the opposite face) + altitude of w over that face in the metric.
-//! With Gram determinants, altitude² = det₃ / det₂, and no root is taken. Many tetrahedra at once,
-//! as a structure of arrays.
+//! With Gram determinants, altitude² = det₃ / det₂, and no root is taken.
+//!
+//! A solution that is news depends on a vertex v whose time is news, and there, with the foot point
+//! x_λ and e_i = x_w − x_i, optimality (∂/∂λ_v = 0) says
+//!   φ_w = φ_v + e_v·e_λ / |e_λ| ≥ φ_v + min over the other two vertices u of e_v·e_u / |e_u|,
+//! since the cosine between e_v and what lies between the three edges is least at one of the others.
+//! So w cannot fall either where ℓ_w is not above that for any such v. Most of the work is saved
+//! here: it spares those whom the wave has passed, where the angles allow it.
+//!
+//! Many tetrahedra at once, as a structure of arrays.
 
 use super::block::{Block, LANES, for_lanes};
 use super::compress::{Chosen, append};
@@ -21,11 +29,15 @@ pub struct Screen<T> {
     labels: [u32; SCREEN],
     /// Corners of each that are asked about, a bit each.
     asked: [u8; SCREEN],
+    /// Vertices of each whose times are news, a bit each.
+    changed: [u8; SCREEN],
     /// For γ = 1.
     lengths: [[T; SCREEN]; 6],
     /// Divided by γ, once tested.
     scaled: [[T; SCREEN]; 6],
     times: [[T; SCREEN]; 4],
+    /// Those that are news, +∞ the others, once tested.
+    news: [[T; SCREEN]; 4],
     /// Times above which a solution is of no interest, once tested.
     limits: [[T; SCREEN]; 4],
     inv_gamma: [T; SCREEN],
@@ -40,9 +52,11 @@ impl<T: Real> Default for Screen<T> {
             len: 0,
             labels: [0; SCREEN],
             asked: [0; SCREEN],
+            changed: [0; SCREEN],
             lengths: [[one; SCREEN]; 6],
             scaled: [[one; SCREEN]; 6],
             times: [[zero; SCREEN]; 4],
+            news: [[zero; SCREEN]; 4],
             limits: [[zero; SCREEN]; 4],
             inv_gamma: [one; SCREEN],
             code: [zero; SCREEN],
@@ -63,13 +77,23 @@ impl<T: Real> Screen<T> {
         self.len = 0;
     }
 
-    /// Adds tetrahedron `t` to be tested at the corners `asked`; there must be room.
+    /// Adds tetrahedron `t` to be tested at the corners `asked` for what the vertices `changed`
+    /// bring (a bit each); there must be room.
     #[inline(always)]
-    pub fn push(&mut self, t: u32, tet: &Tetrahedron<T>, times: [T; 4], inv_gamma: T, asked: u8) {
+    pub fn push(
+        &mut self,
+        t: u32,
+        tet: &Tetrahedron<T>,
+        times: [T; 4],
+        inv_gamma: T,
+        changed: u8,
+        asked: u8,
+    ) {
         // There is room, so this is `len`; the compiler sees that it is in range.
         let i = self.len % SCREEN;
         self.labels[i] = t << 2;
         self.asked[i] = asked;
+        self.changed[i] = changed;
         for (column, l) in self.lengths.iter_mut().zip(tet.lengths) {
             column[i] = l;
         }
@@ -137,9 +161,20 @@ impl<T: Real> Screen<T> {
     #[inline(always)]
     pub(super) fn test(&mut self, slack: T) {
         let (zero, one, half) = (T::from_f64(0.0), T::from_f64(1.0), T::from_f64(0.5));
-        let four = T::from_f64(4.0);
+        let (four, infinity) = (T::from_f64(4.0), T::from_f64(f64::INFINITY));
         let up = one + slack;
         let weights = [1.0, 2.0, 4.0, 8.0].map(T::from_f64);
+        for (v, (news, times)) in self.news.iter_mut().zip(&self.times).enumerate() {
+            for ((news, time), changed) in news.iter_mut().zip(times).zip(&self.changed) {
+                *news = if changed >> v & 1 == 1 {
+                    *time
+                } else {
+                    infinity
+                };
+            }
+        }
+        // −x|x|
+        let square = |x: T| x * x.least(-x);
         for_lanes!(i, self.len, SCREEN, {
             let [l01, l02, l03, l12, l13, l23] = [
                 self.lengths[0][i],
@@ -149,28 +184,77 @@ impl<T: Real> Screen<T> {
                 self.lengths[4][i],
                 self.lengths[5][i],
             ];
+            let inv_gamma = self.inv_gamma[i];
             // det₃ = 36 V² by the Gram matrix of the edges from vertex 0.
             let a = half * (l01 + l02 - l12);
             let b = half * (l01 + l03 - l13);
             let c = half * (l02 + l03 - l23);
             let det3 = l01 * (l02 * l03 - c * c) - a * (a * l03 - b * c) + b * (a * c - b * l02);
-            let volume = four * det3 * self.inv_gamma[i];
+            let volume = four * det3 * inv_gamma;
             let (p0, p1) = (self.times[0][i], self.times[1][i]);
             let (p2, p3) = (self.times[2][i], self.times[3][i]);
-            // 4 det₂ = 16 A² of a face with squared edges x, y, z.
-            let falls = |time: T, face: T, x: T, y: T, z: T, weight: T| {
-                let w = x + y - z;
-                let det2 = four * x * y - w * w;
-                let gap = time * up - face;
-                // True for a corner not reached (gap = +∞), false where the face is not (NaN).
-                let falls = (gap > zero) & (gap * gap * det2 > volume);
-                if falls { weight } else { zero }
-            };
+            let (n0, n1) = (self.news[0][i], self.news[1][i]);
+            let (n2, n3) = (self.news[2][i], self.news[3][i]);
+            // w against the face a b c with squared edges `sides` bc, ac, ab; `edges` lead to w.
+            let falls =
+                |time: T, face: T, news: [T; 3], sides: [T; 3], edges: [T; 3], weight: T| {
+                    let limit = time * up;
+                    let [bc, ac, ab] = sides;
+                    let [aw, bw, cw] = edges;
+                    // 4 det₂ = 16 A².
+                    let side = ab + ac - bc;
+                    let det2 = four * ab * ac - side * side;
+                    let gap = limit - face;
+                    // True for a corner not reached (gap = +∞), false where the face is not (NaN).
+                    let above = (gap > zero) & (gap * gap * det2 > volume);
+                    // e_i·e_j = K_ij/2; all sides squared, with their signs.
+                    let k_ab = square(aw + bw - ab) * inv_gamma;
+                    let k_ac = square(aw + cw - ac) * inv_gamma;
+                    let k_bc = square(bw + cw - bc) * inv_gamma;
+                    let [a, b, c] = [
+                        four * square(limit - news[0]),
+                        four * square(limit - news[1]),
+                        four * square(limit - news[2]),
+                    ];
+                    let by_a = (a * bw < k_ab) | (a * cw < k_ac);
+                    let by_b = (b * aw < k_ab) | (b * cw < k_bc);
+                    let by_c = (c * aw < k_ac) | (c * bw < k_bc);
+                    if above & (by_a | by_b | by_c) {
+                        weight
+                    } else {
+                        zero
+                    }
+                };
             let (m01, m23) = (p0.least(p1), p2.least(p3));
-            self.code[i] = falls(p0, p1.least(m23), l12, l13, l23, weights[0])
-                + falls(p1, p0.least(m23), l02, l03, l23, weights[1])
-                + falls(p2, m01.least(p3), l01, l03, l13, weights[2])
-                + falls(p3, m01.least(p2), l01, l02, l12, weights[3]);
+            self.code[i] = falls(
+                p0,
+                p1.least(m23),
+                [n1, n2, n3],
+                [l23, l13, l12],
+                [l01, l02, l03],
+                weights[0],
+            ) + falls(
+                p1,
+                p0.least(m23),
+                [n0, n2, n3],
+                [l23, l03, l02],
+                [l01, l12, l13],
+                weights[1],
+            ) + falls(
+                p2,
+                m01.least(p3),
+                [n0, n1, n3],
+                [l13, l03, l01],
+                [l02, l12, l23],
+                weights[2],
+            ) + falls(
+                p3,
+                m01.least(p2),
+                [n0, n1, n2],
+                [l12, l02, l01],
+                [l03, l13, l23],
+                weights[3],
+            );
         });
         // Plain loops of their own: they become SIMD code, as parts of the one above they would not.
         for (limits, times) in self.limits.iter_mut().zip(&self.times) {
