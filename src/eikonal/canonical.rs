@@ -15,8 +15,8 @@ use super::candidates::Candidates;
 use super::components::strongly_connected;
 use super::cycles::{ComponentData, Numbers};
 use super::levels::{Levels, NONE, News};
-use super::local_solver::stencil;
 use super::metric_mesh::{FACE, MetricMesh};
+use super::stencils::Stencils;
 use super::upwind::{CausalOrder, Round, SharedCycle, UpwindStencil};
 use super::winners::Winners;
 use crate::comm::halo::{Halo, Traffic};
@@ -24,6 +24,9 @@ use crate::comm::{Communicator, broadcast_slice, from_bytes};
 use crate::error::{Error, Result};
 use crate::real::Real;
 use crate::team::Team;
+
+/// Vertices per task.
+const CHUNK: usize = 4096;
 
 /// The problem on one rank.
 pub struct Problem<'a, T> {
@@ -232,22 +235,29 @@ impl<'a, T: Real> Pass<'a, T> {
             candidates,
             ..
         } = *self.problem;
-        let levels = &self.levels.graph;
-        let of_winner = |winner: u32| {
-            let Some(candidate) = candidates.all().get(winner as usize) else {
-                return UpwindStencil::fixed();
-            };
-            let solution = stencil(&candidate.problem(mesh, inv_gamma, |u| levels.time(u)));
-            let vertices = mesh.tetrahedra[candidate.tetrahedron()].vertices;
-            UpwindStencil {
-                vertices: FACE[candidate.corner()].map(|i| vertices[i]),
-                tetrahedron: candidate.tetrahedron() as u32,
-                lambda: solution.lambda.map(T::value),
-                s: solution.s.value(),
-            }
-        };
-        let winners = levels.winners.par_iter().with_min_len(4096);
-        winners.map(|w| of_winner(w.load(Relaxed))).collect()
+        let graph = &self.levels.graph;
+        let mut stencils = vec![UpwindStencil::fixed(); graph.winners.len()];
+        let chunks = stencils.par_chunks_mut(CHUNK);
+        chunks
+            .zip(graph.winners.par_chunks(CHUNK))
+            .for_each(|(stencils, winners)| {
+                let mut block = Box::<Stencils<T>>::default();
+                for (i, winner) in winners.iter().enumerate() {
+                    let Some(candidate) = candidates.all().get(winner.load(Relaxed) as usize)
+                    else {
+                        continue;
+                    };
+                    let vertices = mesh.tetrahedra[candidate.tetrahedron()].vertices;
+                    stencils[i].vertices = FACE[candidate.corner()].map(|i| vertices[i]);
+                    stencils[i].tetrahedron = candidate.tetrahedron() as u32;
+                    let problem = candidate.problem(mesh, inv_gamma, |u| graph.time(u));
+                    block.push(i as u32, &problem, |i, _, at| {
+                        stencils[i as usize].complete(at)
+                    });
+                }
+                block.finish(|i, _, at| stencils[i as usize].complete(at));
+            });
+        stencils
     }
 
     /// Sends the vertices resolved in this round to the ranks that hold them as ghosts.

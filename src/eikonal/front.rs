@@ -47,10 +47,10 @@ fn slack<T: Real>() -> f64 {
     -4.0 * T::EPSILON
 }
 
-/// State of a vertex: it is in an active list.
-const ACTIVE: u8 = 1;
 /// State of a vertex: it is in the batch.
-const IN_BATCH: u8 = 2;
+const IN_BATCH: u8 = 1;
+/// State of a vertex: it is in an active list.
+const ACTIVE: u8 = 2;
 
 /// Vertices and times proposed for them.
 type Proposals<T> = Vec<(u32, T)>;
@@ -231,6 +231,8 @@ impl<'a, T: Real> Front<'a, T> {
             counters.put_off += u64::from(put_off);
             !put_off
         });
+        // Neighbours in memory one after the other.
+        batch.sort_unstable();
         counters.vertex_updates += batch.len() as u64;
         if thread == 0 {
             counters.batches += 1;
@@ -295,12 +297,12 @@ impl<'a, T: Real> Front<'a, T> {
                 let [a, b, c, d] = tet.vertices;
                 let cell = |v: u32| &self.cells[v as usize];
                 let (a, b, c, d) = (cell(a), cell(b), cell(c), cell(d));
-                let bit = |cell: &Cell<T>| (cell.state.load(Relaxed) & IN_BATCH) / IN_BATCH;
+                let bit = |cell: &Cell<T>| cell.state.load(Relaxed) & IN_BATCH;
                 let changed = bit(a) | bit(b) << 1 | bit(c) << 2 | bit(d) << 3;
                 if changed.trailing_zeros() == corner {
                     let time = |cell: &Cell<T>| T::load(&cell.time);
                     let times = [time(a), time(b), time(c), time(d)];
-                    let inv_gamma = inv_gamma[mesh.domains[t as usize] as usize];
+                    let inv_gamma = inv_gamma[tet.domain as usize];
                     pipeline.push(t, tet, times, inv_gamma, changed, mesh.owned_corners(tet));
                 }
             }

@@ -5,7 +5,7 @@
 
 use super::local_solves::LocalSolves;
 use super::metric_mesh::{Incidence, Tetrahedron};
-use super::screen::{SCREEN, Screen};
+use super::screen::Screen;
 use super::simd::Kernels;
 use crate::real::Real;
 
@@ -55,7 +55,7 @@ impl<T: Real> Pipeline<T> {
 
     /// Takes out the solutions found, with their corner, in order of the work.
     pub fn found(&mut self) -> impl Iterator<Item = (Incidence, T)> {
-        self.solves.found.drain(..)
+        self.solves.found()
     }
 
     /// Local solves made.
@@ -65,20 +65,18 @@ impl<T: Real> Pipeline<T> {
 
     fn flush_screen(&mut self) {
         self.kernels.screen(&mut self.screen, self.slack);
-        let mut corners = [0; SCREEN];
-        self.screen.survivors(&mut corners);
-        self.take_corner::<0>(&corners);
-        self.take_corner::<1>(&corners);
-        self.take_corner::<2>(&corners);
-        self.take_corner::<3>(&corners);
+        self.take_corner::<0>();
+        self.take_corner::<1>();
+        self.take_corner::<2>();
+        self.take_corner::<3>();
         self.screen.clear();
     }
 
     /// Takes the tetrahedra that survive at corner `C` on to the local solves.
-    fn take_corner<const C: usize>(&mut self, corners: &[u8; SCREEN]) {
-        let chosen = self.screen.with_corner::<C>(corners);
-        let block = self.solves.room_for(chosen.count());
+    fn take_corner<const C: usize>(&mut self) {
         let level = self.kernels.level();
-        self.screen.append_corner::<C>(level, chosen, block);
+        let count = self.screen.count::<C>(level);
+        let block = self.solves.room_for(count);
+        self.screen.append_corner::<C>(level, count, block);
     }
 }

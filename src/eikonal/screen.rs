@@ -41,7 +41,7 @@ pub struct Screen<T> {
     /// Times above which a solution is of no interest, once tested.
     limits: [[T; SCREEN]; 4],
     inv_gamma: [T; SCREEN],
-    /// Bit c set: corner c may fall. (A sum of powers of two: the test stays in one type.)
+    /// Bit c set: corner c is asked about and may fall ([`Real::INTEGERS`] and powers of two).
     code: [T; SCREEN],
 }
 
@@ -104,31 +104,28 @@ impl<T: Real> Screen<T> {
         self.len += 1;
     }
 
-    /// Corners asked about that may fall, a bit each, for every tetrahedron of the block.
+    /// The tetrahedra of the block whose corner `C` is to be solved.
     #[inline(always)]
-    pub fn survivors(&self, corners: &mut [u8; SCREEN]) {
-        let tested = self.code.iter().zip(&self.asked).take(self.len);
-        for (corners, (code, asked)) in corners.iter_mut().zip(tested) {
-            *corners = code.small_integer() & asked;
-        }
-    }
-
-    /// The tetrahedra of the block whose bit `C` is set in `corners`.
-    #[inline(always)]
-    pub fn with_corner<'a, const C: usize>(&self, corners: &'a [u8; SCREEN]) -> Chosen<'a> {
+    fn with_corner<const C: usize>(&self) -> Chosen<'_, T> {
         Chosen {
-            bits: corners,
+            codes: &self.code,
             bit: C as u32,
             len: self.len,
         }
     }
 
-    /// Appends corner `C` of the `chosen` tetrahedra to `block`, whose room there must be.
+    /// How many there are of these.
+    #[inline(always)]
+    pub fn count<const C: usize>(&self, level: SimdLevel) -> usize {
+        self.with_corner::<C>().count(level)
+    }
+
+    /// Appends corner `C` of these tetrahedra, `count` of them, to `block`, whose room there must be.
     #[inline(always)]
     pub fn append_corner<const C: usize>(
         &self,
         level: SimdLevel,
-        chosen: Chosen,
+        count: usize,
         block: &mut Block<T>,
     ) {
         let length = |k: usize| &self.scaled[CORNER_PAIRS[C][k]][..];
@@ -145,16 +142,10 @@ impl<T: Real> Screen<T> {
             time(2),
             &self.limits[C],
         ];
-        let (to, labels, at) = block.grow(chosen.count());
-        append(
-            level,
-            chosen,
-            from,
-            to,
-            (&self.labels, labels),
-            C as u32,
-            at,
-        );
+        let (to, labels, at) = block.grow(count);
+        let chosen = self.with_corner::<C>();
+        let labels = (&self.labels[..], labels);
+        append(level, chosen, from, to, labels, C as u32, at);
     }
 
     /// Tests all corners, with the limits (1 + `slack`) φ_w; times are not negative.
@@ -164,6 +155,17 @@ impl<T: Real> Screen<T> {
         let (four, infinity) = (T::from_f64(4.0), T::from_f64(f64::INFINITY));
         let up = one + slack;
         let weights = [1.0, 2.0, 4.0, 8.0].map(T::from_f64);
+        // Plain loops of their own: they become SIMD code, as parts of the one below they would not.
+        for (c, (limits, times)) in self.limits.iter_mut().zip(&self.times).enumerate() {
+            for ((limit, time), asked) in limits.iter_mut().zip(times).zip(&self.asked) {
+                // Below −∞ there is nothing.
+                *limit = if asked >> c & 1 == 1 {
+                    *time * up
+                } else {
+                    -infinity
+                };
+            }
+        }
         for (v, (news, times)) in self.news.iter_mut().zip(&self.times).enumerate() {
             for ((news, time), changed) in news.iter_mut().zip(times).zip(&self.changed) {
                 *news = if changed >> v & 1 == 1 {
@@ -191,14 +193,14 @@ impl<T: Real> Screen<T> {
             let c = half * (l02 + l03 - l23);
             let det3 = l01 * (l02 * l03 - c * c) - a * (a * l03 - b * c) + b * (a * c - b * l02);
             let volume = four * det3 * inv_gamma;
+            let limits = [0, 1, 2, 3].map(|c| self.limits[c][i]);
             let (p0, p1) = (self.times[0][i], self.times[1][i]);
             let (p2, p3) = (self.times[2][i], self.times[3][i]);
             let (n0, n1) = (self.news[0][i], self.news[1][i]);
             let (n2, n3) = (self.news[2][i], self.news[3][i]);
             // w against the face a b c with squared edges `sides` bc, ac, ab; `edges` lead to w.
             let falls =
-                |time: T, face: T, news: [T; 3], sides: [T; 3], edges: [T; 3], weight: T| {
-                    let limit = time * up;
+                |limit: T, face: T, news: [T; 3], sides: [T; 3], edges: [T; 3], weight: T| {
                     let [bc, ac, ab] = sides;
                     let [aw, bw, cw] = edges;
                     // 4 det₂ = 16 A².
@@ -226,42 +228,37 @@ impl<T: Real> Screen<T> {
                     }
                 };
             let (m01, m23) = (p0.least(p1), p2.least(p3));
-            self.code[i] = falls(
-                p0,
+            let code = falls(
+                limits[0],
                 p1.least(m23),
                 [n1, n2, n3],
                 [l23, l13, l12],
                 [l01, l02, l03],
                 weights[0],
             ) + falls(
-                p1,
+                limits[1],
                 p0.least(m23),
                 [n0, n2, n3],
                 [l23, l03, l02],
                 [l01, l12, l13],
                 weights[1],
             ) + falls(
-                p2,
+                limits[2],
                 m01.least(p3),
                 [n0, n1, n3],
                 [l13, l03, l01],
                 [l02, l12, l23],
                 weights[2],
             ) + falls(
-                p3,
+                limits[3],
                 m01.least(p2),
                 [n0, n1, n2],
                 [l12, l02, l01],
                 [l03, l13, l23],
                 weights[3],
             );
+            self.code[i] = code + T::from_f64(T::INTEGERS);
         });
-        // Plain loops of their own: they become SIMD code, as parts of the one above they would not.
-        for (limits, times) in self.limits.iter_mut().zip(&self.times) {
-            for (limit, time) in limits.iter_mut().zip(times) {
-                *limit = *time * up;
-            }
-        }
         for (scaled, lengths) in self.scaled.iter_mut().zip(&self.lengths) {
             for ((scaled, l), inv_gamma) in scaled.iter_mut().zip(lengths).zip(&self.inv_gamma) {
                 *scaled = *l * *inv_gamma;
