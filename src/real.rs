@@ -40,6 +40,9 @@ pub trait Real:
     /// The lowest bits of the number.
     fn low_bits(self) -> u32;
 
+    /// Whether the sign is set, that of −0, too.
+    fn has_sign(self) -> bool;
+
     /// Square root.
     fn sqrt(self) -> Self;
 
@@ -86,6 +89,10 @@ macro_rules! float {
             #[inline(always)]
             fn low_bits(self) -> u32 {
                 self.to_bits() as u32
+            }
+            #[inline(always)]
+            fn has_sign(self) -> bool {
+                self.is_sign_negative()
             }
             #[inline(always)]
             fn sqrt(self) -> Self {

@@ -12,7 +12,7 @@ use rayon::prelude::*;
 
 use super::local_solver::{Corner, Stencil, arrival, support};
 use super::metric_mesh::{FACE, Incidence, MetricMesh};
-use super::pipeline::Pipeline;
+use super::pipeline::{Pipeline, Source};
 use super::stencils::Stencils;
 use crate::comm::Communicator;
 use crate::comm::halo::{Halo, Traffic};
@@ -159,6 +159,10 @@ pub fn find<T: Real>(
 ) -> Candidates {
     let count = mesh.tetrahedra.len() as u32;
     let starts: Vec<u32> = (0..count).step_by(CHUNK).collect();
+    let news: Vec<T::Shared> = match winners {
+        Some(_) => Vec::new(),
+        None => phi.iter().map(|time| (-*time).share()).collect(),
+    };
     let found: Vec<Finder<T>> = starts
         .par_iter()
         .map(|start| {
@@ -169,7 +173,7 @@ pub fn find<T: Real>(
                     let range = tetrahedra.start as usize..tetrahedra.end as usize;
                     finder.take(tetrahedra, &winners[range]);
                 }
-                None => finder.run(tetrahedra),
+                None => finder.run(tetrahedra, &news),
             }
             finder
         })
@@ -242,19 +246,19 @@ impl<'a, T: Real> Finder<'a, T> {
         }
     }
 
-    /// Searches, by the local solver.
-    fn run(&mut self, tetrahedra: std::ops::Range<u32>) {
+    /// Searches, by the local solver; `news`: the times negated, since all are news.
+    fn run(&mut self, tetrahedra: std::ops::Range<u32>, news: &[T::Shared]) {
         let first = tetrahedra.start;
         let mut winners = vec![0u8; tetrahedra.len()];
         let mut pipeline = Pipeline::new(relative_tolerance::<T>());
-        for t in tetrahedra.clone() {
-            let tet = &self.mesh.tetrahedra[t as usize];
-            let [a, b, c, d] = tet.vertices;
-            let time = |v: u32| self.phi[v as usize];
-            let times = [time(a), time(b), time(c), time(d)];
-            let inv_gamma = self.inv_gamma[tet.domain as usize];
-            pipeline.push(t, tet, times, inv_gamma, 15, 15);
-        }
+        let source = Source {
+            mesh: self.mesh,
+            inv_gamma: self.inv_gamma,
+            times: news,
+            asked: self.phi.len(),
+        };
+        let corners: Vec<Incidence> = tetrahedra.clone().map(|t| t << 2).collect();
+        pipeline.push(&source, &corners);
         pipeline.finish();
         self.local_solves += pipeline.local_solves();
         // On two edges of a face one solution may be found twice.

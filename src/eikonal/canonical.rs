@@ -7,7 +7,7 @@
 //! whole ([`cycles`](super::cycles)). Across ranks the order is worked off as far as each rank
 //! can, then what is new goes to the ghosts, round by round.
 
-use std::sync::atomic::Ordering::Relaxed;
+use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 
 use rayon::prelude::*;
 
@@ -23,10 +23,14 @@ use crate::comm::halo::{Halo, Traffic};
 use crate::comm::{Communicator, broadcast_slice, from_bytes};
 use crate::error::{Error, Result};
 use crate::real::Real;
+use crate::simd::prefetch;
 use crate::team::Team;
 
 /// Vertices per task.
 const CHUNK: usize = 4096;
+
+/// Vertices ahead for which memory is asked for.
+const AHEAD: usize = 8;
 
 /// The problem on one rank.
 pub struct Problem<'a, T> {
@@ -236,6 +240,7 @@ impl<'a, T: Real> Pass<'a, T> {
             ..
         } = *self.problem;
         let graph = &self.levels.graph;
+        let candidate = |w: &AtomicU32| candidates.all().get(w.load(Relaxed) as usize);
         let mut stencils = vec![UpwindStencil::fixed(); graph.winners.len()];
         let chunks = stencils.par_chunks_mut(CHUNK);
         chunks
@@ -243,8 +248,10 @@ impl<'a, T: Real> Pass<'a, T> {
             .for_each(|(stencils, winners)| {
                 let mut block = Box::<Stencils<T>>::default();
                 for (i, winner) in winners.iter().enumerate() {
-                    let Some(candidate) = candidates.all().get(winner.load(Relaxed) as usize)
-                    else {
+                    if let Some(ahead) = winners.get(i + AHEAD).and_then(candidate) {
+                        prefetch(&mesh.tetrahedra, ahead.tetrahedron());
+                    }
+                    let Some(candidate) = candidate(winner) else {
                         continue;
                     };
                     let vertices = mesh.tetrahedra[candidate.tetrahedron()].vertices;

@@ -144,37 +144,35 @@ fn append_avx512<T: Copy, const N: usize>(
         _mm512_loadu_si512, _mm512_maskz_compress_epi32, _mm512_maskz_compress_epi64,
         _mm512_or_si512, _mm512_set1_epi32, _mm512_storeu_si512,
     };
+    // What the accesses below rely on.
+    let read = chosen.len.next_multiple_of(LANES);
+    assert!(read <= labels.0.len() && from.iter().all(|column| read <= column.len()));
+    let columns = to.iter().map(|column| column.len());
+    let room = columns.fold(labels.1.len(), usize::min);
     for first in (0..chosen.len).step_by(LANES) {
         let mask = mask_avx512(chosen, first);
         if mask == 0 {
             continue;
         }
-        let (from_labels, to_labels) = (
-            &labels.0[first..first + LANES],
-            &mut labels.1[at..at + LANES],
-        );
+        assert!(at + LANES <= room);
         // SAFETY: sixteen words on either side.
         unsafe {
-            let label = _mm512_loadu_si512(from_labels.as_ptr().cast());
+            let label = _mm512_loadu_si512(labels.0.as_ptr().add(first).cast());
             let label = _mm512_or_si512(label, _mm512_set1_epi32(tag as i32));
             let label = _mm512_maskz_compress_epi32(mask as u16, label);
-            _mm512_storeu_si512(to_labels.as_mut_ptr().cast(), label);
+            _mm512_storeu_si512(labels.1.as_mut_ptr().add(at).cast(), label);
         }
+        let (low, high) = (mask as u8, (mask >> 8) as u8);
         for (from, to) in from.iter().zip(&mut to) {
-            let (from, into) = (&from[first..first + LANES], &mut to[at..at + LANES]);
-            let (source, target) = (from.as_ptr(), into.as_mut_ptr());
-            if size_of::<T>() == 4 {
-                // SAFETY: sixteen words on either side.
-                unsafe {
+            // SAFETY: sixteen numbers on either side, of double words in two halves; the second
+            // begins where the chosen ones of the first end, eight at most.
+            unsafe {
+                let (source, target) = (from.as_ptr().add(first), to.as_mut_ptr().add(at));
+                if size_of::<T>() == 4 {
                     let lanes = _mm512_loadu_si512(source.cast());
                     let lanes = _mm512_maskz_compress_epi32(mask as u16, lanes);
                     _mm512_storeu_si512(target.cast(), lanes);
-                }
-            } else {
-                let (low, high) = (mask as u8, (mask >> 8) as u8);
-                // SAFETY: sixteen double words on either side, in two halves; the second begins
-                // where the chosen ones of the first end, eight at most.
-                unsafe {
+                } else {
                     let lanes = _mm512_loadu_si512(source.cast());
                     let lanes = _mm512_maskz_compress_epi64(low, lanes);
                     _mm512_storeu_si512(target.cast(), lanes);

@@ -91,6 +91,10 @@ impl<const N: usize> Real for Dual<N> {
     const HAS_DERIVATIVES: bool = true;
     type Shared = [AtomicU64; N];
     #[inline(always)]
+    fn has_sign(self) -> bool {
+        self.0[0].is_sign_negative()
+    }
+    #[inline(always)]
     fn low_bits(self) -> u32 {
         self.0[0].low_bits()
     }

@@ -47,7 +47,7 @@ impl<T: Real> Default for Edges<T> {
 
 impl<T: Real> Edges<T> {
     /// Edges in the block.
-    #[inline(always)]
+    #[cfg(test)]
     pub(super) fn len(&self) -> usize {
         self.len
     }

@@ -157,10 +157,13 @@ impl<T: Real> MetricMesh<T> {
         self.offsets.len() - 1
     }
 
-    /// The corners of a tetrahedron whose vertices are updated here, a bit each.
+    /// The corners of a tetrahedron whose vertices are below number `end`, a bit each.
     #[inline(always)]
-    pub fn owned_corners(&self, tet: &Tetrahedron<T>) -> u8 {
-        let [a, b, c, d] = tet.vertices.map(|v| u8::from((v as usize) < self.owned));
+    pub fn corners_below(&self, end: usize, tet: &Tetrahedron<T>) -> u8 {
+        if end == self.vertex_count() {
+            return 15;
+        }
+        let [a, b, c, d] = tet.vertices.map(|v| u8::from((v as usize) < end));
         a | b << 1 | c << 2 | d << 3
     }
 

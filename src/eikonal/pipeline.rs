@@ -4,10 +4,25 @@
 //! are solved ([`local_solves`](super::local_solves)).
 
 use super::local_solves::LocalSolves;
-use super::metric_mesh::{Incidence, Tetrahedron};
+use super::metric_mesh::{Incidence, MetricMesh};
 use super::screen::Screen;
 use super::simd::Kernels;
 use crate::real::Real;
+use crate::simd::prefetch;
+
+/// Corners ahead for which memory is asked for.
+const AHEAD: usize = 48;
+
+/// Where tetrahedra and times come from.
+#[derive(Clone, Copy)]
+pub struct Source<'a, T: Real> {
+    pub mesh: &'a MetricMesh<T>,
+    pub inv_gamma: &'a [T],
+    /// Time of each vertex, negated where it is news.
+    pub times: &'a [T::Shared],
+    /// Vertices below this number are to be solved.
+    pub asked: usize,
+}
 
 /// The stages, with what is on its way through them.
 pub struct Pipeline<T: Real> {
@@ -29,21 +44,38 @@ impl<T: Real> Pipeline<T> {
         }
     }
 
-    /// Takes in tetrahedron `t`, to be solved at the corners `asked` for what the vertices
-    /// `changed` bring (a bit each).
-    #[inline(always)]
-    pub fn push(
-        &mut self,
-        t: u32,
-        tet: &Tetrahedron<T>,
-        times: [T; 4],
-        inv_gamma: T,
-        changed: u8,
-        asked: u8,
-    ) {
-        self.screen.push(t, tet, times, inv_gamma, changed, asked);
-        if self.screen.is_full() {
-            self.flush_screen();
+    /// Takes in the tetrahedra whose first vertex with news is at one of the `corners`, to be solved
+    /// for what their vertices with news bring: of a list of all corners around such vertices each
+    /// tetrahedron is taken once.
+    pub fn push(&mut self, source: &Source<T>, corners: &[Incidence]) {
+        let Source {
+            mesh,
+            inv_gamma,
+            times,
+            asked,
+        } = *source;
+        for (i, &incidence) in corners.iter().enumerate() {
+            if let Some(ahead) = corners.get(i + AHEAD) {
+                prefetch(&mesh.tetrahedra, (ahead >> 2) as usize);
+            }
+            let tet = &mesh.tetrahedra[(incidence >> 2) as usize];
+            let [a, b, c, d] = tet.vertices;
+            let time = |v: u32| T::load(&times[v as usize]);
+            let marked = [time(a), time(b), time(c), time(d)];
+            let [a, b, c, d] = marked.map(|time| u32::from(time.has_sign()));
+            // Without a branch: it could not be predicted.
+            let first = (a | b << 1 | c << 2 | d << 3).trailing_zeros();
+            self.screen.push(
+                incidence & !3,
+                tet,
+                marked,
+                inv_gamma[tet.domain as usize],
+                mesh.corners_below(asked, tet),
+                first == incidence & 3,
+            );
+            if self.screen.is_full() {
+                self.flush_screen();
+            }
         }
     }
 

@@ -29,12 +29,11 @@ pub struct Screen<T> {
     labels: [u32; SCREEN],
     /// Corners of each that are asked about, a bit each.
     asked: [u8; SCREEN],
-    /// Vertices of each whose times are news, a bit each.
-    changed: [u8; SCREEN],
     /// For γ = 1.
     lengths: [[T; SCREEN]; 6],
     /// Divided by γ, once tested.
     scaled: [[T; SCREEN]; 6],
+    /// Until it is tested the times that are news are negated.
     times: [[T; SCREEN]; 4],
     /// Those that are news, +∞ the others, once tested.
     news: [[T; SCREEN]; 4],
@@ -52,7 +51,6 @@ impl<T: Real> Default for Screen<T> {
             len: 0,
             labels: [0; SCREEN],
             asked: [0; SCREEN],
-            changed: [0; SCREEN],
             lengths: [[one; SCREEN]; 6],
             scaled: [[one; SCREEN]; 6],
             times: [[zero; SCREEN]; 4],
@@ -77,31 +75,31 @@ impl<T: Real> Screen<T> {
         self.len = 0;
     }
 
-    /// Adds tetrahedron `t` to be tested at the corners `asked` for what the vertices `changed`
-    /// bring (a bit each); there must be room.
+    /// Adds a tetrahedron, `label` its number · 4, if it is `wanted`, to be tested at the corners
+    /// `asked` (a bit each) for what those vertices bring whose times are news; these are `marked`
+    /// by their sign. There must be room. Free of branches.
     #[inline(always)]
     pub fn push(
         &mut self,
-        t: u32,
+        label: u32,
         tet: &Tetrahedron<T>,
-        times: [T; 4],
+        marked: [T; 4],
         inv_gamma: T,
-        changed: u8,
         asked: u8,
+        wanted: bool,
     ) {
         // There is room, so this is `len`; the compiler sees that it is in range.
         let i = self.len % SCREEN;
-        self.labels[i] = t << 2;
+        self.labels[i] = label;
         self.asked[i] = asked;
-        self.changed[i] = changed;
         for (column, l) in self.lengths.iter_mut().zip(tet.lengths) {
             column[i] = l;
         }
-        for (column, time) in self.times.iter_mut().zip(times) {
+        for (column, time) in self.times.iter_mut().zip(marked) {
             column[i] = time;
         }
         self.inv_gamma[i] = inv_gamma;
-        self.len += 1;
+        self.len += usize::from(wanted);
     }
 
     /// The tetrahedra of the block whose corner `C` is to be solved.
@@ -156,6 +154,13 @@ impl<T: Real> Screen<T> {
         let up = one + slack;
         let weights = [1.0, 2.0, 4.0, 8.0].map(T::from_f64);
         // Plain loops of their own: they become SIMD code, as parts of the one below they would not.
+        for (news, times) in self.news.iter_mut().zip(&mut self.times) {
+            for (news, time) in news.iter_mut().zip(times) {
+                let is_news = time.has_sign();
+                *news = if is_news { -*time } else { infinity };
+                *time = if is_news { -*time } else { *time };
+            }
+        }
         for (c, (limits, times)) in self.limits.iter_mut().zip(&self.times).enumerate() {
             for ((limit, time), asked) in limits.iter_mut().zip(times).zip(&self.asked) {
                 // Below −∞ there is nothing.
@@ -163,15 +168,6 @@ impl<T: Real> Screen<T> {
                     *time * up
                 } else {
                     -infinity
-                };
-            }
-        }
-        for (v, (news, times)) in self.news.iter_mut().zip(&self.times).enumerate() {
-            for ((news, time), changed) in news.iter_mut().zip(times).zip(&self.changed) {
-                *news = if changed >> v & 1 == 1 {
-                    *time
-                } else {
-                    infinity
                 };
             }
         }
