@@ -32,11 +32,12 @@ fn patience(ranks: usize) -> u8 {
 /// What a small fall is, relative to the time.
 const SMALL_FALL: f64 = 1e-3;
 
-/// Vertices of a batch that a thread comes for at a time.
-const SHARE: usize = 4;
+/// Vertices of a batch that a thread comes for at a time: a batch may be small, and each takes
+/// about a microsecond.
+const SHARE: std::ops::RangeInclusive<usize> = 4..=32;
 
-/// Vertices ahead for which memory is asked for.
-const AHEAD: usize = 4;
+/// Shares of each thread in a batch, where they are not too small.
+const SHARES: usize = 4;
 
 /// Consecutive vertices that belong to one thread.
 const STRIPE: u32 = 64;
@@ -254,7 +255,12 @@ impl<'a, T: Real> Front<'a, T> {
     /// Solves around the vertices of the batch, as far as other threads do not.
     fn resolve(&self, thread: usize, worker: &mut Worker<T>) {
         let batches: Vec<_> = self.batches.iter().map(read).collect();
-        let parts = batches.iter().flat_map(|batch| batch.chunks(SHARE));
+        let count: usize = batches.iter().map(|batch| batch.len()).sum();
+        let share = match batches.len() {
+            1 => *SHARE.end(),
+            threads => (count / (SHARES * threads)).clamp(*SHARE.start(), *SHARE.end()),
+        };
+        let parts = batches.iter().flat_map(|batch| batch.chunks(share));
         let mut mine = self.next.fetch_add(1, Relaxed);
         for (part, vertices) in parts.enumerate() {
             if part == mine {
@@ -281,11 +287,11 @@ impl<'a, T: Real> Front<'a, T> {
             pipeline, corners, ..
         } = worker;
         corners.clear();
-        for (i, &v) in vertices.iter().enumerate() {
-            if let Some(&ahead) = vertices.get(i + AHEAD) {
-                mesh.prefetch_incidences(ahead);
-            }
-            corners.extend_from_slice(mesh.incidences(v));
+        for v in vertices {
+            mesh.prefetch_incidences(*v);
+        }
+        for v in vertices {
+            corners.extend_from_slice(mesh.incidences(*v));
         }
         let source = Source {
             mesh,

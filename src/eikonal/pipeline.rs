@@ -54,10 +54,10 @@ impl<T: Real> Pipeline<T> {
             times,
             asked,
         } = *source;
+        let ask_for = |corner: &Incidence| prefetch(&mesh.tetrahedra, (corner >> 2) as usize);
+        corners.iter().take(AHEAD).for_each(ask_for);
         for (i, &incidence) in corners.iter().enumerate() {
-            if let Some(ahead) = corners.get(i + AHEAD) {
-                prefetch(&mesh.tetrahedra, (ahead >> 2) as usize);
-            }
+            corners.get(i + AHEAD).into_iter().for_each(ask_for);
             let tet = &mesh.tetrahedra[(incidence >> 2) as usize];
             let [a, b, c, d] = tet.vertices;
             let time = |v: u32| T::load(&times[v as usize]);
