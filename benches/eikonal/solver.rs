@@ -28,7 +28,7 @@ pub fn measure<T: Real>(precision: &str, level: SimdLevel) -> Option<String> {
     };
     let limit = T::from_f64(f64::INFINITY);
     let mut block = Block::<T>::default();
-    let mut fill = |block: &mut Block<T>| {
+    let fill = |block: &mut Block<T>| {
         for i in 0..BLOCK {
             let (lengths, times) = corner(i);
             block.push(lengths, times, i as u32, limit);
