@@ -33,8 +33,15 @@ pub trait Real:
     /// Value, without derivatives.
     fn value(self) -> f64;
 
-    /// An integer from 0 to 255 held as a number of this type.
-    fn small_integer(self) -> u8;
+    /// 2^m, m the bits of the fraction: a small integer added to it is in the lowest bits of the sum.
+    /// (Integers as numbers of this type, so that a SIMD loop stays in one type.)
+    const INTEGERS: f64;
+
+    /// The lowest bits of the number.
+    fn low_bits(self) -> u32;
+
+    /// Whether the sign is set, that of −0, too.
+    fn has_sign(self) -> bool;
 
     /// Square root.
     fn sqrt(self) -> Self;
@@ -66,7 +73,7 @@ pub trait Real:
 }
 
 macro_rules! float {
-    ($t:ty, $atomic:ty, $fraction:expr) => {
+    ($t:ty, $atomic:ty, $integers:expr) => {
         impl Real for $t {
             type Shared = $atomic;
             const EPSILON: f64 = <$t>::EPSILON as f64;
@@ -78,10 +85,14 @@ macro_rules! float {
             fn value(self) -> f64 {
                 self as f64
             }
-            // Beside 2^fraction the lowest bits are those of the integer; conversions are slower.
+            const INTEGERS: f64 = $integers;
             #[inline(always)]
-            fn small_integer(self) -> u8 {
-                (self + $fraction).to_bits() as u8
+            fn low_bits(self) -> u32 {
+                self.to_bits() as u32
+            }
+            #[inline(always)]
+            fn has_sign(self) -> bool {
+                self.is_sign_negative()
             }
             #[inline(always)]
             fn sqrt(self) -> Self {

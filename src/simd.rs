@@ -17,13 +17,15 @@ pub enum SimdLevel {
 #[inline(always)]
 pub fn prefetch<T>(list: &[T], i: usize) {
     #[cfg(target_arch = "x86_64")]
-    if let Some(item) = list.get(i) {
+    {
         use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
-        let first: *const i8 = std::ptr::from_ref(item).cast();
-        // SAFETY: a prefetch has no effect but on the cache; both addresses are of the item.
+        let first: *const i8 = list.as_ptr().wrapping_add(i).cast();
+        // SAFETY: a prefetch has no effect but on the cache, whatever the addresses.
         unsafe {
             _mm_prefetch::<_MM_HINT_T0>(first);
-            _mm_prefetch::<_MM_HINT_T0>(first.add(size_of::<T>().saturating_sub(1)));
+            if size_of::<T>() > 4 {
+                _mm_prefetch::<_MM_HINT_T0>(first.wrapping_add(size_of::<T>() - 1));
+            }
         }
     }
     #[cfg(not(target_arch = "x86_64"))]

@@ -85,7 +85,7 @@ impl<'a, T: Real> Classical<'a, T> {
             }
         }
         self.solves.finish();
-        for (label, time) in self.solves.found.drain(..) {
+        for (label, time) in self.solves.found() {
             let best = &mut times[label as usize];
             *best = time.least(*best);
         }

@@ -15,6 +15,7 @@ mod inversion;
 mod memory;
 mod meshes;
 mod ranks;
+mod solver;
 
 use std::hint::black_box;
 use std::time::Instant;
@@ -55,6 +56,19 @@ fn main() {
         .collect();
     let wanted = |name: &str| filters.iter().any(|f| name.contains(f.as_str()));
     println!("SIMD {}", SimdLevel::detect().name());
+    if filters.is_empty() || wanted("local solver") {
+        println!(
+            "\n{:<36} {:>12} {:>12}",
+            "local solver, ns", "interior", "whole"
+        );
+        for level in [SimdLevel::Avx512, SimdLevel::Avx2, SimdLevel::Baseline] {
+            let lines = [
+                solver::measure::<f32>("f32", level),
+                solver::measure::<f64>("f64", level),
+            ];
+            lines.iter().flatten().for_each(|line| println!("{line}"));
+        }
+    }
     println!(
         "\n{:<36} {:>8} {:>10} {:>9} {:>7} {:>8} {:>7} {:>6}",
         "forward", "s", "compared s", "ratio", "solves", "canon.", "updates", "B/tet"

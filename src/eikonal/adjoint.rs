@@ -140,7 +140,7 @@ impl<T: Real> Eikonal<T> {
             .zip(phi_bar)
             .filter(|(stencil, _)| !stencil.is_fixed())
             .map(move |(stencil, bar)| {
-                let k = self.mesh.domains[stencil.tetrahedron as usize] as usize;
+                let k = self.mesh.domain(stencil.tetrahedron);
                 (k, -0.5 * (stencil.s / gamma[k]) * bar)
             })
     }

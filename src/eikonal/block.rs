@@ -4,7 +4,8 @@
 
 use super::compress::{Chosen, append};
 use super::edges::Edges;
-use super::local_solver::{Corner, boundary, interior};
+use super::found::Found;
+use super::local_solver::{Corner, interior};
 use crate::real::Real;
 use crate::simd::SimdLevel;
 
@@ -31,6 +32,9 @@ macro_rules! for_lanes {
 }
 pub(super) use for_lanes;
 
+/// Bit of a corner whose solution is below its limit.
+const FOUND: u32 = 3;
+
 /// A block of local solves of one kind.
 #[derive(Clone)]
 pub struct Block<T> {
@@ -43,8 +47,8 @@ pub struct Block<T> {
     pub limit: [T; STORED],
     /// Solutions; +∞ where the minimum over the face's plane is not in the face.
     pub arrival: [T; BLOCK],
-    /// Edges of the face that may hold a solution below the limit instead, as a sum of
-    /// 1, 2 and 4 (the test stays in one type).
+    /// Bit e set: the edge opposite vertex e of the face may hold a solution below the limit; bit
+    /// [`FOUND`]: `arrival` is one ([`Real::INTEGERS`] and powers of two).
     code: [T; BLOCK],
 }
 
@@ -107,19 +111,9 @@ impl<T: Real> Block<T> {
         self.push(lengths, k.phi, label, limit);
     }
 
-    /// Copies corner `i` of `other`.
+    /// Corner `i`.
     #[inline(always)]
-    pub fn push_from(&mut self, other: &Self, i: usize) {
-        self.push(
-            std::array::from_fn(|k| other.lengths[k][i]),
-            std::array::from_fn(|k| other.phi[k][i]),
-            other.label[i],
-            other.limit[i],
-        );
-    }
-
-    #[inline(always)]
-    fn corner(&self, i: usize) -> Corner<T> {
+    pub(super) fn corner(&self, i: usize) -> Corner<T> {
         let [l12, l13, l23, l14, l24, l34] = std::array::from_fn(|k| self.lengths[k][i]);
         Corner {
             l12,
@@ -130,17 +124,6 @@ impl<T: Real> Block<T> {
             l34,
             phi: [self.phi[0][i], self.phi[1][i], self.phi[2][i]],
         }
-    }
-
-    /// The edges of each corner that may hold a solution below its limit, a bit each: bit e for the
-    /// edge opposite vertex e of the face. None where `arrival` is the solution.
-    #[inline(always)]
-    pub fn edges(&self) -> [u8; BLOCK] {
-        let mut edges = [0; BLOCK];
-        for_lanes!(i, self.len, BLOCK, {
-            edges[i] = self.code[i].small_integer();
-        });
-        edges
     }
 
     /// The columns to which `count` more corners are appended, six lengths, three times and limits,
@@ -155,13 +138,13 @@ impl<T: Real> Block<T> {
         (columns, &mut self.label, at)
     }
 
-    /// Appends the edges opposite vertex `E` of the faces, of those corners whose bit `E` is set in
-    /// `asked`, to `edges`, which must have room.
+    /// Appends the edges opposite vertex `E` of the faces of those corners that ask for it, `count`
+    /// of them, to `edges`, which must have room.
     #[inline(always)]
     pub fn append_edges<const E: usize>(
         &self,
         level: SimdLevel,
-        asked: &[u8; BLOCK],
+        count: usize,
         edges: &mut Edges<T>,
     ) {
         // Which of l12 l13 l23 l14 l24 l34 belong to the edge, and its ends.
@@ -170,8 +153,7 @@ impl<T: Real> Block<T> {
             ([1, 3, 5], [0, 2]),
             ([0, 3, 4], [0, 1]),
         ][E];
-        let chosen = self.asking::<E>(asked);
-        let (to, labels, at) = edges.grow(chosen.count());
+        let (to, labels, at) = edges.grow(count);
         let from = [
             &self.lengths[lengths[0]][..],
             &self.lengths[lengths[1]],
@@ -180,15 +162,28 @@ impl<T: Real> Block<T> {
             &self.phi[ends[1]],
             &self.limit,
         ];
+        let chosen = self.chosen(E as u32);
         append(level, chosen, from, to, (&self.label, labels), 0, at);
     }
 
-    /// The corners whose bit `E` is set in `asked`.
+    /// How many corners ask for the edge opposite vertex `E` of their face.
     #[inline(always)]
-    pub fn asking<'a, const E: usize>(&self, asked: &'a [u8; BLOCK]) -> Chosen<'a> {
+    pub fn count_edges<const E: usize>(&self, level: SimdLevel) -> usize {
+        self.chosen(E as u32).count(level)
+    }
+
+    /// Takes the solutions in the interior below their limit.
+    #[inline(always)]
+    pub fn take_found(&self, level: SimdLevel, found: &mut Found<T>) {
+        found.take(level, self.chosen(FOUND), &self.arrival, &self.label);
+    }
+
+    /// The corners with a bit set in `code`.
+    #[inline(always)]
+    fn chosen(&self, bit: u32) -> Chosen<'_, T> {
         Chosen {
-            bits: asked,
-            bit: E as u32,
+            codes: &self.code,
+            bit,
             len: self.len,
         }
     }
@@ -212,6 +207,11 @@ impl<T: Real> Block<T> {
                 self.phi[1][i] < infinity,
                 self.phi[2][i] < infinity,
             ];
+            let found = if inner.valid & (inner.phi < self.limit[i]) {
+                T::from_f64(f64::from(1 << FOUND))
+            } else {
+                zero
+            };
             // Of vertices reached two need one edge, and one needs one.
             let code = |lambda: T, reached: bool, bit: f64| {
                 if !hopeless & reached & !(signs & (lambda >= zero)) {
@@ -222,15 +222,8 @@ impl<T: Real> Block<T> {
             };
             self.code[i] = code(inner.lambda[0], r2 & (r3 | !r1), 1.0)
                 + code(inner.lambda[1], r3 & (r1 | !r2), 2.0)
-                + code(inner.lambda[2], r1 & (r2 | !r3), 4.0);
-        });
-    }
-
-    /// The whole boundary of the faces. Fills `arrival`.
-    #[inline(always)]
-    pub(super) fn solve_boundary(&mut self) {
-        for_lanes!(i, self.len, BLOCK, {
-            self.arrival[i] = boundary(&self.corner(i));
+                + code(inner.lambda[2], r1 & (r2 | !r3), 4.0)
+                + (found + T::from_f64(T::INTEGERS));
         });
     }
 }

@@ -10,9 +10,10 @@
 
 use rayon::prelude::*;
 
-use super::local_solver::{Corner, Stencil, stencil, support};
+use super::local_solver::{Corner, Stencil, arrival, support};
 use super::metric_mesh::{FACE, Incidence, MetricMesh};
-use super::pipeline::Pipeline;
+use super::pipeline::{Pipeline, Source};
+use super::stencils::Stencils;
 use crate::comm::Communicator;
 use crate::comm::halo::{Halo, Traffic};
 use crate::real::Real;
@@ -63,9 +64,9 @@ impl Candidate {
         time: impl Fn(u32) -> T,
     ) -> Corner<T> {
         let t = self.tetrahedron();
-        let inv_gamma = inv_gamma[mesh.domains[t] as usize];
+        let tet = &mesh.tetrahedra[t];
         let [l12, l13, l23, l14, l24, l34] =
-            mesh.tetrahedra[t].corner_lengths(self.corner(), inv_gamma);
+            tet.corner_lengths(self.corner(), inv_gamma[tet.domain as usize]);
         let time = |u: u32| match u {
             Self::IDLE => T::from_f64(f64::INFINITY),
             u => time(u),
@@ -158,14 +159,21 @@ pub fn find<T: Real>(
 ) -> Candidates {
     let count = mesh.tetrahedra.len() as u32;
     let starts: Vec<u32> = (0..count).step_by(CHUNK).collect();
+    let news: Vec<T::Shared> = match winners {
+        Some(_) => Vec::new(),
+        None => phi.iter().map(|time| (-*time).share()).collect(),
+    };
     let found: Vec<Finder<T>> = starts
         .par_iter()
         .map(|start| {
             let mut finder = Finder::new(mesh, inv_gamma, phi);
             let tetrahedra = *start..count.min(start + CHUNK as u32);
             match winners {
-                Some(winners) => finder.take(tetrahedra, winners),
-                None => finder.run(tetrahedra),
+                Some(winners) => {
+                    let range = tetrahedra.start as usize..tetrahedra.end as usize;
+                    finder.take(tetrahedra, &winners[range]);
+                }
+                None => finder.run(tetrahedra, &news),
             }
             finder
         })
@@ -183,6 +191,7 @@ pub fn find<T: Real>(
             *count = rescue.rescue(v);
         }
     }
+    rescue.finish();
     for v in 0..vertices {
         offsets[v + 1] += offsets[v];
     }
@@ -220,6 +229,8 @@ struct Finder<'a, T: Real> {
     phi: &'a [T],
     /// Vertex and candidate.
     hits: Vec<(u32, Candidate)>,
+    /// What is on its way there.
+    stencils: Box<Stencils<T>>,
     local_solves: u64,
 }
 
@@ -230,68 +241,80 @@ impl<'a, T: Real> Finder<'a, T> {
             inv_gamma,
             phi,
             hits: Vec::new(),
+            stencils: Box::default(),
             local_solves: 0,
         }
     }
 
-    fn run(&mut self, tetrahedra: std::ops::Range<u32>) {
+    /// Searches, by the local solver; `news`: the times negated, since all are news.
+    fn run(&mut self, tetrahedra: std::ops::Range<u32>, news: &[T::Shared]) {
+        let first = tetrahedra.start;
+        let mut winners = vec![0u8; tetrahedra.len()];
         let mut pipeline = Pipeline::new(relative_tolerance::<T>());
-        for t in tetrahedra {
-            let tet = &self.mesh.tetrahedra[t as usize];
-            let times = tet.vertices.map(|v| self.phi[v as usize]);
-            let inv_gamma = self.inv_gamma[self.mesh.domains[t as usize] as usize];
-            pipeline.push(t, tet, times, inv_gamma, 15);
-        }
+        let source = Source {
+            mesh: self.mesh,
+            inv_gamma: self.inv_gamma,
+            times: news,
+            asked: self.phi.len(),
+        };
+        let corners: Vec<Incidence> = tetrahedra.clone().map(|t| t << 2).collect();
+        pipeline.push(&source, &corners);
         pipeline.finish();
         self.local_solves += pipeline.local_solves();
         // On two edges of a face one solution may be found twice.
-        let mut found: Vec<Incidence> = pipeline.found().map(|(incidence, _)| incidence).collect();
-        found.sort_unstable();
-        found.dedup();
-        for incidence in found {
-            self.hit(self.mesh.vertex_at(incidence), incidence);
+        for (incidence, _) in pipeline.found() {
+            winners[((incidence >> 2) - first) as usize] |= 1 << (incidence & 3);
         }
+        self.take(tetrahedra, &winners);
     }
 
-    /// Notes the corners that a device has found.
+    /// Notes the corners that may win, `winners`, a bit each.
     fn take(&mut self, tetrahedra: std::ops::Range<u32>, winners: &[u8]) {
-        for t in tetrahedra {
-            let corners = winners[t as usize];
+        for (t, corners) in tetrahedra
+            .zip(winners)
+            .filter(|(_, corners)| **corners != 0)
+        {
             for corner in (0..4).filter(|c| corners >> c & 1 == 1) {
-                let incidence = t << 2 | corner;
-                let v = self.mesh.vertex_at(incidence);
-                if (v as usize) < self.mesh.owned {
-                    self.hit(v, incidence);
-                }
+                self.note(t << 2 | corner);
             }
-            self.local_solves += u64::from(corners.count_ones());
         }
+        self.finish();
     }
 
-    /// The local solve of a corner, and its solution.
-    fn solve(&self, incidence: Incidence) -> (Corner<T>, Stencil<T>) {
-        let t = (incidence >> 2) as usize;
-        let ig = self.inv_gamma[self.mesh.domains[t] as usize];
-        let corner = self.mesh.tetrahedra[t].corner((incidence & 3) as usize, ig, self.phi);
-        (corner, stencil(&corner))
+    /// The local solve of a corner.
+    #[inline(always)]
+    fn corner(&self, incidence: Incidence) -> Corner<T> {
+        let tet = &self.mesh.tetrahedra[(incidence >> 2) as usize];
+        let inv_gamma = self.inv_gamma[tet.domain as usize];
+        tet.corner((incidence & 3) as usize, inv_gamma, self.phi)
     }
 
     /// Notes a corner that may win, with what it depends on.
-    fn hit(&mut self, v: u32, incidence: Incidence) {
-        let time = self.phi[v as usize];
-        let (corner, at) = self.solve(incidence);
-        let support = support(&corner, &at, limit(time) - time.value());
-        let vertices = self.mesh.tetrahedra[(incidence >> 2) as usize].vertices;
-        let face = FACE[(incidence & 3) as usize];
-        let upwind = |i: usize| {
-            if support >> i & 1 == 1 {
-                vertices[face[i]]
-            } else {
-                Candidate::IDLE
-            }
-        };
-        let face = [upwind(0), upwind(1), upwind(2)];
-        self.hits.push((v, Candidate { incidence, face }));
+    #[inline(always)]
+    fn note(&mut self, incidence: Incidence) {
+        let corner = self.corner(incidence);
+        let Self {
+            mesh,
+            phi,
+            hits,
+            stencils,
+            ..
+        } = self;
+        stencils.push(incidence, &corner, |i, corner, at| {
+            hits.push(hit(mesh, phi, i, corner, at));
+        });
+    }
+
+    /// Completes what was noted.
+    fn finish(&mut self) {
+        let Self {
+            mesh,
+            phi,
+            hits,
+            stencils,
+            ..
+        } = self;
+        stencils.finish(|i, corner, at| hits.push(hit(mesh, phi, i, corner, at)));
     }
 
     /// Notes the best that there are at a vertex whose time no tetrahedron explains within the
@@ -302,18 +325,45 @@ impl<'a, T: Real> Finder<'a, T> {
             .mesh
             .incidences(v)
             .iter()
-            .map(|i| (*i, self.solve(*i).1.phi.value()))
+            .map(|i| (*i, arrival(&self.corner(*i)).value()))
             .collect();
         self.local_solves += arrivals.len() as u64;
         let best = arrivals.iter().fold(f64::INFINITY, |best, a| best.min(a.1));
-        let before = self.hits.len();
+        let mut count = 0;
         for (incidence, arrival) in arrivals {
             if arrival <= best + relative_tolerance::<T>() * best.abs() {
-                self.hit(v, incidence);
+                self.note(incidence);
+                count += 1;
             }
         }
-        (self.hits.len() - before) as u32
+        count
     }
+}
+
+/// A corner that may win, at its vertex, with what it depends on.
+#[inline(always)]
+fn hit<T: Real>(
+    mesh: &MetricMesh<T>,
+    phi: &[T],
+    incidence: Incidence,
+    corner: &Corner<T>,
+    at: &Stencil<T>,
+) -> (u32, Candidate) {
+    let vertices = mesh.tetrahedra[(incidence >> 2) as usize].vertices;
+    let corner_number = (incidence & 3) as usize;
+    let v = vertices[corner_number];
+    let time = phi[v as usize];
+    let support = support(corner, at, limit(time) - time.value());
+    let face = FACE[corner_number];
+    let upwind = |i: usize| {
+        if support >> i & 1 == 1 {
+            vertices[face[i]]
+        } else {
+            Candidate::IDLE
+        }
+    };
+    let face = [upwind(0), upwind(1), upwind(2)];
+    (v, Candidate { incidence, face })
 }
 
 /// The largest time that may still win at a vertex reached at `time`.

@@ -7,7 +7,7 @@
 //! whole ([`cycles`](super::cycles)). Across ranks the order is worked off as far as each rank
 //! can, then what is new goes to the ghosts, round by round.
 
-use std::sync::atomic::Ordering::Relaxed;
+use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 
 use rayon::prelude::*;
 
@@ -15,15 +15,22 @@ use super::candidates::Candidates;
 use super::components::strongly_connected;
 use super::cycles::{ComponentData, Numbers};
 use super::levels::{Levels, NONE, News};
-use super::local_solver::stencil;
 use super::metric_mesh::{FACE, MetricMesh};
+use super::stencils::Stencils;
 use super::upwind::{CausalOrder, Round, SharedCycle, UpwindStencil};
 use super::winners::Winners;
 use crate::comm::halo::{Halo, Traffic};
 use crate::comm::{Communicator, broadcast_slice, from_bytes};
 use crate::error::{Error, Result};
 use crate::real::Real;
+use crate::simd::prefetch;
 use crate::team::Team;
+
+/// Vertices per task.
+const CHUNK: usize = 4096;
+
+/// Vertices ahead for which memory is asked for.
+const AHEAD: usize = 8;
 
 /// The problem on one rank.
 pub struct Problem<'a, T> {
@@ -232,22 +239,32 @@ impl<'a, T: Real> Pass<'a, T> {
             candidates,
             ..
         } = *self.problem;
-        let levels = &self.levels.graph;
-        let of_winner = |winner: u32| {
-            let Some(candidate) = candidates.all().get(winner as usize) else {
-                return UpwindStencil::fixed();
-            };
-            let solution = stencil(&candidate.problem(mesh, inv_gamma, |u| levels.time(u)));
-            let vertices = mesh.tetrahedra[candidate.tetrahedron()].vertices;
-            UpwindStencil {
-                vertices: FACE[candidate.corner()].map(|i| vertices[i]),
-                tetrahedron: candidate.tetrahedron() as u32,
-                lambda: solution.lambda.map(T::value),
-                s: solution.s.value(),
-            }
-        };
-        let winners = levels.winners.par_iter().with_min_len(4096);
-        winners.map(|w| of_winner(w.load(Relaxed))).collect()
+        let graph = &self.levels.graph;
+        let candidate = |w: &AtomicU32| candidates.all().get(w.load(Relaxed) as usize);
+        let mut stencils = vec![UpwindStencil::fixed(); graph.winners.len()];
+        let chunks = stencils.par_chunks_mut(CHUNK);
+        chunks
+            .zip(graph.winners.par_chunks(CHUNK))
+            .for_each(|(stencils, winners)| {
+                let mut block = Box::<Stencils<T>>::default();
+                for (i, winner) in winners.iter().enumerate() {
+                    if let Some(ahead) = winners.get(i + AHEAD).and_then(candidate) {
+                        prefetch(&mesh.tetrahedra, ahead.tetrahedron());
+                    }
+                    let Some(candidate) = candidate(winner) else {
+                        continue;
+                    };
+                    let vertices = mesh.tetrahedra[candidate.tetrahedron()].vertices;
+                    stencils[i].vertices = FACE[candidate.corner()].map(|i| vertices[i]);
+                    stencils[i].tetrahedron = candidate.tetrahedron() as u32;
+                    let problem = candidate.problem(mesh, inv_gamma, |u| graph.time(u));
+                    block.push(i as u32, &problem, |i, _, at| {
+                        stencils[i as usize].complete(at)
+                    });
+                }
+                block.finish(|i, _, at| stencils[i as usize].complete(at));
+            });
+        stencils
     }
 
     /// Sends the vertices resolved in this round to the ranks that hold them as ghosts.

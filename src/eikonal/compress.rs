@@ -11,20 +11,34 @@ use crate::simd::SimdLevel;
 /// Most lanes of a source.
 const MOST: usize = 128;
 
-/// Which lanes: those of the first `len` whose bit `bit` is set in `bits`.
+/// Which lanes: those of the first `len` with bit `bit` set in the lowest bits of `codes`, which has
+/// whole registers.
 #[derive(Clone, Copy)]
-pub struct Chosen<'a> {
-    pub bits: &'a [u8],
+pub struct Chosen<'a, T> {
+    pub codes: &'a [T],
     pub bit: u32,
     pub len: usize,
 }
 
-impl Chosen<'_> {
+impl<T: Real> Chosen<'_, T> {
     /// How many lanes.
     #[inline(always)]
-    pub fn count(&self) -> usize {
-        let bits = self.bits[..self.len].iter();
-        bits.map(|b| usize::from(b >> self.bit & 1)).sum()
+    pub fn count(&self, level: SimdLevel) -> usize {
+        match level {
+            #[cfg(target_arch = "x86_64")]
+            SimdLevel::Avx512 if matches!(size_of::<T>(), 4 | 8) => {
+                // SAFETY: the level was detected on this machine.
+                unsafe { count_avx512(*self) }
+            }
+            _ => self.iter().map(usize::from).sum(),
+        }
+    }
+
+    /// Whether each lane is chosen.
+    #[inline(always)]
+    fn iter(&self) -> impl Iterator<Item = bool> {
+        let codes = self.codes[..self.len].iter();
+        codes.map(|code| code.low_bits() >> self.bit & 1 == 1)
     }
 }
 
@@ -33,7 +47,7 @@ impl Chosen<'_> {
 #[inline(always)]
 pub fn append<T: Real, const N: usize>(
     level: SimdLevel,
-    chosen: Chosen,
+    chosen: Chosen<T>,
     from: [&[T]; N],
     to: [&mut [T]; N],
     labels: (&[u32], &mut [u32]),
@@ -51,8 +65,8 @@ pub fn append<T: Real, const N: usize>(
 }
 
 #[inline(always)]
-fn append_lanes<T: Copy, const N: usize>(
-    chosen: Chosen,
+fn append_lanes<T: Real, const N: usize>(
+    chosen: Chosen<T>,
     from: [&[T]; N],
     to: [&mut [T]; N],
     labels: (&[u32], &mut [u32]),
@@ -60,10 +74,10 @@ fn append_lanes<T: Copy, const N: usize>(
     at: usize,
 ) {
     let (mut list, mut count) = ([0u8; MOST], 0);
-    for (i, bits) in (0u8..).zip(&chosen.bits[..chosen.len.min(MOST)]) {
+    for (i, is_chosen) in (0u8..).zip(chosen.iter()).take(MOST) {
         // Without a branch: it could not be predicted.
         list[count % MOST] = i;
-        count += usize::from(bits >> chosen.bit & 1);
+        count += usize::from(is_chosen);
     }
     let list = &list[..count];
     for (from, to) in from.into_iter().zip(to) {
@@ -76,10 +90,50 @@ fn append_lanes<T: Copy, const N: usize>(
     }
 }
 
+/// The chosen ones of sixteen lanes from `first` on, a bit each.
+#[cfg(target_arch = "x86_64")]
+#[target_feature(enable = "avx512f,avx512vl,avx512dq,popcnt")]
+#[inline]
+fn mask_avx512<T: Copy>(chosen: Chosen<T>, first: usize) -> u32 {
+    use std::arch::x86_64::{
+        _mm512_loadu_si512, _mm512_set1_epi32, _mm512_set1_epi64, _mm512_test_epi32_mask,
+        _mm512_test_epi64_mask,
+    };
+    let codes = chosen.codes[first..first + LANES].as_ptr();
+    let mask = if size_of::<T>() == 4 {
+        // SAFETY: sixteen words.
+        let codes = unsafe { _mm512_loadu_si512(codes.cast()) };
+        u32::from(_mm512_test_epi32_mask(
+            codes,
+            _mm512_set1_epi32(1 << chosen.bit),
+        ))
+    } else {
+        let bit = _mm512_set1_epi64(1 << chosen.bit);
+        // SAFETY: sixteen double words, in two halves.
+        let halves = unsafe {
+            [
+                _mm512_loadu_si512(codes.cast()),
+                _mm512_loadu_si512(codes.add(8).cast()),
+            ]
+        };
+        let [low, high] = halves.map(|codes| u32::from(_mm512_test_epi64_mask(codes, bit)));
+        low | high << 8
+    };
+    mask & ((1u32 << (chosen.len - first).min(LANES)) - 1)
+}
+
+#[cfg(target_arch = "x86_64")]
+#[target_feature(enable = "avx512f,avx512vl,avx512dq,popcnt")]
+fn count_avx512<T: Copy>(chosen: Chosen<T>) -> usize {
+    let registers = (0..chosen.len).step_by(LANES);
+    let counts = registers.map(|first| mask_avx512(chosen, first).count_ones());
+    counts.sum::<u32>() as usize
+}
+
 #[cfg(target_arch = "x86_64")]
 #[target_feature(enable = "avx512f,avx512vl,avx512dq,popcnt")]
 fn append_avx512<T: Copy, const N: usize>(
-    chosen: Chosen,
+    chosen: Chosen<T>,
     from: [&[T]; N],
     mut to: [&mut [T]; N],
     labels: (&[u32], &mut [u32]),
@@ -87,52 +141,38 @@ fn append_avx512<T: Copy, const N: usize>(
     mut at: usize,
 ) {
     use std::arch::x86_64::{
-        __m512i, _mm_loadu_si128, _mm_movemask_epi8, _mm_slli_epi16, _mm512_loadu_si512,
-        _mm512_maskz_compress_epi32, _mm512_maskz_compress_epi64, _mm512_or_si512,
-        _mm512_set1_epi32, _mm512_storeu_si512,
+        _mm512_loadu_si512, _mm512_maskz_compress_epi32, _mm512_maskz_compress_epi64,
+        _mm512_or_si512, _mm512_set1_epi32, _mm512_storeu_si512,
     };
-    let words = size_of::<T>() / 4;
+    // What the accesses below rely on.
+    let read = chosen.len.next_multiple_of(LANES);
+    assert!(read <= labels.0.len() && from.iter().all(|column| read <= column.len()));
+    let columns = to.iter().map(|column| column.len());
+    let room = columns.fold(labels.1.len(), usize::min);
     for first in (0..chosen.len).step_by(LANES) {
-        let bits = &chosen.bits[first..first + LANES];
-        // SAFETY: sixteen bytes.
-        let bits = unsafe { _mm_loadu_si128(bits.as_ptr().cast()) };
-        // The bit sought goes to the top of its byte; what comes from the byte below does not.
-        let top = match chosen.bit {
-            0 => _mm_slli_epi16::<7>(bits),
-            1 => _mm_slli_epi16::<6>(bits),
-            2 => _mm_slli_epi16::<5>(bits),
-            _ => _mm_slli_epi16::<4>(bits),
-        };
-        let left = (chosen.len - first).min(LANES);
-        let mask = _mm_movemask_epi8(top) as u32 & ((1u32 << left) - 1);
+        let mask = mask_avx512(chosen, first);
         if mask == 0 {
             continue;
         }
-        let load = |list: &[u32]| -> __m512i {
-            let lanes = &list[first..first + LANES];
-            // SAFETY: sixteen words.
-            unsafe { _mm512_loadu_si512(lanes.as_ptr().cast()) }
-        };
-        let label = _mm512_or_si512(load(labels.0), _mm512_set1_epi32(tag as i32));
-        let label = _mm512_maskz_compress_epi32(mask as u16, label);
-        let into = &mut labels.1[at..at + LANES];
-        // SAFETY: sixteen words.
-        unsafe { _mm512_storeu_si512(into.as_mut_ptr().cast(), label) };
+        assert!(at + LANES <= room);
+        // SAFETY: sixteen words on either side.
+        unsafe {
+            let label = _mm512_loadu_si512(labels.0.as_ptr().add(first).cast());
+            let label = _mm512_or_si512(label, _mm512_set1_epi32(tag as i32));
+            let label = _mm512_maskz_compress_epi32(mask as u16, label);
+            _mm512_storeu_si512(labels.1.as_mut_ptr().add(at).cast(), label);
+        }
+        let (low, high) = (mask as u8, (mask >> 8) as u8);
         for (from, to) in from.iter().zip(&mut to) {
-            let (from, into) = (&from[first..first + LANES], &mut to[at..at + LANES]);
-            let (source, target) = (from.as_ptr(), into.as_mut_ptr());
-            if words == 1 {
-                // SAFETY: sixteen words on either side.
-                unsafe {
+            // SAFETY: sixteen numbers on either side, of double words in two halves; the second
+            // begins where the chosen ones of the first end, eight at most.
+            unsafe {
+                let (source, target) = (from.as_ptr().add(first), to.as_mut_ptr().add(at));
+                if size_of::<T>() == 4 {
                     let lanes = _mm512_loadu_si512(source.cast());
                     let lanes = _mm512_maskz_compress_epi32(mask as u16, lanes);
                     _mm512_storeu_si512(target.cast(), lanes);
-                }
-            } else {
-                let (low, high) = (mask as u8, (mask >> 8) as u8);
-                // SAFETY: sixteen double words on either side, in two halves; the second begins
-                // where the chosen ones of the first end, eight at most.
-                unsafe {
+                } else {
                     let lanes = _mm512_loadu_si512(source.cast());
                     let lanes = _mm512_maskz_compress_epi64(low, lanes);
                     _mm512_storeu_si512(target.cast(), lanes);
@@ -155,6 +195,8 @@ mod tests {
     fn levels_copy_the_chosen_lanes() {
         fn check<T: Real>(level: SimdLevel) {
             let bits: Vec<u8> = (0..128u32).map(|i| ((i * i * 37) >> 3) as u8).collect();
+            let code = |bits: &u8| T::from_f64(T::INTEGERS + f64::from(*bits));
+            let codes: Vec<T> = bits.iter().map(code).collect();
             let column = |k: usize| -> Vec<T> {
                 (0..128)
                     .map(|i| T::from_f64((1000 * k + i) as f64))
@@ -165,7 +207,7 @@ mod tests {
             for len in [0, 1, 15, 16, 17, 63, 64, 100, 112] {
                 for bit in 0..4 {
                     let chosen = Chosen {
-                        bits: &bits,
+                        codes: &codes,
                         bit,
                         len,
                     };
@@ -176,7 +218,7 @@ mod tests {
                     append(level, chosen, [&a, &b], to, (&labels, &mut named), 3, 7);
                     let expected: Vec<usize> =
                         (0..len).filter(|i| bits[*i] >> bit & 1 == 1).collect();
-                    assert_eq!(chosen.count(), expected.len());
+                    assert_eq!(chosen.count(level), expected.len());
                     for (slot, i) in (7..).zip(expected) {
                         assert_eq!(x[slot].value(), (1000 + i) as f64);
                         assert_eq!(y[slot].value(), (2000 + i) as f64);

@@ -87,11 +87,16 @@ impl<const N: usize> Neg for Dual<N> {
 
 impl<const N: usize> Real for Dual<N> {
     const EPSILON: f64 = f64::EPSILON;
+    const INTEGERS: f64 = f64::INTEGERS;
     const HAS_DERIVATIVES: bool = true;
     type Shared = [AtomicU64; N];
     #[inline(always)]
-    fn small_integer(self) -> u8 {
-        self.0[0].small_integer()
+    fn has_sign(self) -> bool {
+        self.0[0].is_sign_negative()
+    }
+    #[inline(always)]
+    fn low_bits(self) -> u32 {
+        self.0[0].low_bits()
     }
     #[inline(always)]
     fn share(self) -> Self::Shared {

@@ -2,8 +2,11 @@
 //! [`Block`](super::block::Block).
 
 use super::block::{LANES, for_lanes};
+use super::compress::Chosen;
+use super::found::Found;
 use super::local_solver::along_edge;
 use crate::real::Real;
+use crate::simd::SimdLevel;
 
 /// Edges per block (a power of two).
 pub const EDGES: usize = 128;
@@ -23,6 +26,8 @@ pub struct Edges<T> {
     pub limit: [T; STORED],
     /// Solutions.
     pub arrival: [T; EDGES],
+    /// Bit 0 set: the solution is below the limit ([`Real::INTEGERS`] and 1).
+    code: [T; EDGES],
 }
 
 impl<T: Real> Default for Edges<T> {
@@ -35,13 +40,14 @@ impl<T: Real> Default for Edges<T> {
             label: [0; STORED],
             limit: [zero; STORED],
             arrival: [zero; EDGES],
+            code: [zero; EDGES],
         }
     }
 }
 
 impl<T: Real> Edges<T> {
     /// Edges in the block.
-    #[inline(always)]
+    #[cfg(test)]
     pub(super) fn len(&self) -> usize {
         self.len
     }
@@ -70,12 +76,27 @@ impl<T: Real> Edges<T> {
         (columns, &mut self.label, at)
     }
 
+    /// Takes the solutions below their limit.
+    #[inline(always)]
+    pub fn take_found(&self, level: SimdLevel, found: &mut Found<T>) {
+        let chosen = Chosen {
+            codes: &self.code,
+            bit: 0,
+            len: self.len,
+        };
+        found.take(level, chosen, &self.arrival, &self.label);
+    }
+
     /// Fills `arrival`.
     #[inline(always)]
     pub(super) fn solve(&mut self) {
+        let (zero, one) = (T::from_f64(0.0), T::from_f64(1.0));
         for_lanes!(i, self.len, EDGES, {
             let [l_ij, l_i4, l_j4] = [self.lengths[0][i], self.lengths[1][i], self.lengths[2][i]];
-            self.arrival[i] = along_edge(l_ij, l_i4, l_j4, self.phi[0][i], self.phi[1][i]);
+            let arrival = along_edge(l_ij, l_i4, l_j4, self.phi[0][i], self.phi[1][i]);
+            self.arrival[i] = arrival;
+            let below = if arrival < self.limit[i] { one } else { zero };
+            self.code[i] = below + T::from_f64(T::INTEGERS);
         });
     }
 }

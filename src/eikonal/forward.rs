@@ -142,16 +142,17 @@ impl<T: Real> Eikonal<T> {
             .tetrahedra
             .iter()
             .zip(&local.lengths)
-            .map(|(vertices, lengths)| Tetrahedron {
+            .zip(&local.domains)
+            .map(|((vertices, lengths), domain)| Tetrahedron {
                 vertices: *vertices,
                 lengths: lengths.map(T::from_f64),
+                domain: *domain,
             })
             .collect();
         let mesh = MetricMesh::new(
             local.owned,
             local.points.len(),
             tetrahedra,
-            local.domains.clone(),
             file_order.into_iter(),
         );
         // Tetrahedra held by two ranks count twice: good enough for the width of a bucket.

@@ -7,16 +7,16 @@
 //! second phase only and written in the third only, and a minimum does not depend on the order of
 //! its terms: the iteration takes the same course for any number of threads.
 
-use std::sync::atomic::{AtomicU8, AtomicUsize, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicUsize, Ordering::Relaxed};
 use std::sync::{Mutex, MutexGuard, PoisonError, RwLock};
 
 use super::active_list::ActiveList;
 use super::fim::{FimCounters, Iteration, Patience};
-use super::pipeline::Pipeline;
+use super::metric_mesh::Incidence;
+use super::pipeline::{Pipeline, Source};
 use crate::comm::Communicator;
 use crate::comm::halo::Traffic;
 use crate::real::Real;
-use crate::simd::prefetch;
 use crate::team::Barrier;
 
 /// Small falls of one vertex after which further ones are put off.
@@ -32,11 +32,12 @@ fn patience(ranks: usize) -> u8 {
 /// What a small fall is, relative to the time.
 const SMALL_FALL: f64 = 1e-3;
 
-/// Vertices of a batch that a thread comes for at a time.
-const SHARE: usize = 32;
+/// Vertices of a batch that a thread comes for at a time: a batch may be small, and each takes
+/// about a microsecond.
+const SHARE: std::ops::RangeInclusive<usize> = 4..=32;
 
-/// Vertices ahead for which memory is asked for.
-const AHEAD: usize = 2;
+/// Shares of each thread in a batch, where they are not too small.
+const SHARES: usize = 4;
 
 /// Consecutive vertices that belong to one thread.
 const STRIPE: u32 = 64;
@@ -47,18 +48,16 @@ fn slack<T: Real>() -> f64 {
     -4.0 * T::EPSILON
 }
 
-/// State of a vertex: it is in an active list.
-const ACTIVE: u8 = 1;
-/// State of a vertex: it is in the batch.
-const IN_BATCH: u8 = 2;
-
 /// Vertices and times proposed for them.
 type Proposals<T> = Vec<(u32, T)>;
 
 /// The front of one rank.
 pub struct Front<'a, T: Real> {
     iteration: &'a Iteration<'a, T>,
-    cells: Vec<Cell<T>>,
+    /// The time of each vertex, negated while it is in the batch.
+    times: Vec<T::Shared>,
+    /// Whether each vertex is in an active list.
+    active: Vec<AtomicBool>,
     /// The time of each vertex that the tetrahedra around it know.
     known: Vec<T::Shared>,
     /// Small falls of each vertex, as far as they can be counted.
@@ -76,19 +75,14 @@ pub struct Front<'a, T: Real> {
     patience: u8,
 }
 
-/// What is looked up together at a vertex.
-struct Cell<T: Real> {
-    time: T::Shared,
-    /// [`ACTIVE`], [`IN_BATCH`].
-    state: AtomicU8,
-}
-
 /// What a thread has for itself.
 struct Worker<T: Real> {
     active: ActiveList,
     pipeline: Pipeline<T>,
     /// Shared owned vertices that fell since the last exchange.
     fell: Vec<u32>,
+    /// Corners around vertices of the batch.
+    corners: Vec<Incidence>,
     counters: FimCounters,
 }
 
@@ -101,17 +95,13 @@ impl<'a, T: Real> Front<'a, T> {
                 active: ActiveList::new(iteration.width),
                 pipeline: Pipeline::new(slack::<T>()),
                 fell: Vec::new(),
+                corners: Vec::new(),
                 counters: FimCounters::default(),
             })
         };
         let front = Self {
-            cells: phi
-                .iter()
-                .map(|time| Cell {
-                    time: time.share(),
-                    state: AtomicU8::new(0),
-                })
-                .collect(),
+            times: phi.iter().map(|time| time.share()).collect(),
+            active: phi.iter().map(|_| AtomicBool::new(false)).collect(),
             known: known.iter().map(|time| time.share()).collect(),
             small_falls: phi.iter().map(|_| AtomicU8::new(0)).collect(),
             workers: threads.clone().map(worker).collect(),
@@ -136,8 +126,8 @@ impl<'a, T: Real> Front<'a, T> {
 
     /// What the iteration took, and its times.
     pub fn finish(self, phi: &mut [T]) -> FimCounters {
-        for (phi, cell) in phi.iter_mut().zip(&self.cells) {
-            *phi = T::load(&cell.time);
+        for (phi, time) in phi.iter_mut().zip(&self.times) {
+            *phi = T::load(time);
         }
         let mut counters = FimCounters::default();
         for k in 0..self.workers.len() {
@@ -163,27 +153,32 @@ impl<'a, T: Real> Front<'a, T> {
 
     #[inline(always)]
     fn time(&self, v: u32) -> T {
-        T::load(&self.cells[v as usize].time)
+        T::load(&self.times[v as usize])
     }
 
     #[inline(always)]
-    fn is(&self, state: u8, v: u32) -> bool {
-        self.cells[v as usize].state.load(Relaxed) & state != 0
+    fn set_time(&self, v: u32, time: T) {
+        time.store(&self.times[v as usize]);
+    }
+
+    #[inline(always)]
+    fn is_active(&self, v: u32) -> bool {
+        self.active[v as usize].load(Relaxed)
     }
 
     /// Adds `v`, whose time fell from `before`, to the active list of its thread.
     #[inline(always)]
     fn activate(&self, worker: &mut Worker<T>, v: u32, before: f64) {
         let time = self.time(v).value();
-        let active = self.is(ACTIVE, v);
-        self.cells[v as usize].state.store(ACTIVE, Relaxed);
+        let active = self.is_active(v);
+        self.active[v as usize].store(true, Relaxed);
         worker.active.activate(v, active, before, time);
     }
 
     /// The lowest bucket that holds an active vertex.
     pub fn lowest(&self) -> Option<usize> {
         (0..self.workers.len())
-            .filter_map(|k| self.worker(k).active.lowest(|v| self.is(ACTIVE, v)))
+            .filter_map(|k| self.worker(k).active.lowest(|v| self.is_active(v)))
             .min()
     }
 
@@ -199,7 +194,7 @@ impl<'a, T: Real> Front<'a, T> {
     fn work(&self, thread: usize, barrier: &Barrier, limit: usize) {
         let worker = &mut *self.worker(thread);
         loop {
-            let lowest = worker.active.lowest(|v| self.is(ACTIVE, v));
+            let lowest = worker.active.lowest(|v| self.is_active(v));
             self.lowest[thread].store(lowest.unwrap_or(usize::MAX), Relaxed);
             barrier.wait();
             // All threads find the same.
@@ -222,15 +217,19 @@ impl<'a, T: Real> Front<'a, T> {
         } = worker;
         let mut batch = write(&self.batches[thread]);
         active.take(bucket, &mut batch, |v| {
-            if !self.is(ACTIVE, v) {
+            if !self.is_active(v) {
                 return false;
             }
             let put_off = self.puts_off(v);
-            let state = if put_off { 0 } else { IN_BATCH };
-            self.cells[v as usize].state.store(state, Relaxed);
+            self.active[v as usize].store(false, Relaxed);
+            if !put_off {
+                self.set_time(v, -self.time(v));
+            }
             counters.put_off += u64::from(put_off);
             !put_off
         });
+        // Neighbours in memory one after the other.
+        batch.sort_unstable();
         counters.vertex_updates += batch.len() as u64;
         if thread == 0 {
             counters.batches += 1;
@@ -256,19 +255,23 @@ impl<'a, T: Real> Front<'a, T> {
     /// Solves around the vertices of the batch, as far as other threads do not.
     fn resolve(&self, thread: usize, worker: &mut Worker<T>) {
         let batches: Vec<_> = self.batches.iter().map(read).collect();
-        let Worker { pipeline, .. } = worker;
-        let parts = batches.iter().flat_map(|batch| batch.chunks(SHARE));
+        let count: usize = batches.iter().map(|batch| batch.len()).sum();
+        let share = match batches.len() {
+            1 => *SHARE.end(),
+            threads => (count / (SHARES * threads)).clamp(*SHARE.start(), *SHARE.end()),
+        };
+        let parts = batches.iter().flat_map(|batch| batch.chunks(share));
         let mut mine = self.next.fetch_add(1, Relaxed);
         for (part, vertices) in parts.enumerate() {
             if part == mine {
-                self.resolve_around(pipeline, vertices);
+                self.resolve_around(worker, vertices);
                 mine = self.next.fetch_add(1, Relaxed);
             }
         }
-        pipeline.finish();
+        worker.pipeline.finish();
         let mut out: Vec<_> = self.proposals.iter().map(|to| lock(&to[thread])).collect();
         let mesh = self.iteration.mesh;
-        for (incidence, time) in pipeline.found() {
+        for (incidence, time) in worker.pipeline.found() {
             let w = mesh.vertex_at(incidence);
             out[self.thread_of(w)].push((w, time));
         }
@@ -276,48 +279,39 @@ impl<'a, T: Real> Front<'a, T> {
 
     /// Sends the tetrahedra around `vertices` through the pipeline, each tetrahedron with the
     /// first of its vertices in the batch.
-    fn resolve_around(&self, pipeline: &mut Pipeline<T>, vertices: &[u32]) {
+    fn resolve_around(&self, worker: &mut Worker<T>, vertices: &[u32]) {
         let Iteration {
             mesh, inv_gamma, ..
         } = *self.iteration;
-        for (i, &v) in vertices.iter().enumerate() {
-            if let Some(&ahead) = vertices.get(i + 2 * AHEAD) {
-                mesh.prefetch_incidences(ahead);
-            }
-            if let Some(&ahead) = vertices.get(i + AHEAD) {
-                for incidence in mesh.incidences(ahead) {
-                    prefetch(&mesh.tetrahedra, (incidence >> 2) as usize);
-                }
-            }
-            for incidence in mesh.incidences(v) {
-                let (t, corner) = (incidence >> 2, incidence & 3);
-                let tet = &mesh.tetrahedra[t as usize];
-                let [a, b, c, d] = tet.vertices;
-                let cell = |v: u32| &self.cells[v as usize];
-                let (a, b, c, d) = (cell(a), cell(b), cell(c), cell(d));
-                let bit = |cell: &Cell<T>| (cell.state.load(Relaxed) & IN_BATCH) / IN_BATCH;
-                let changed = bit(a) | bit(b) << 1 | bit(c) << 2 | bit(d) << 3;
-                if changed.trailing_zeros() == corner {
-                    let time = |cell: &Cell<T>| T::load(&cell.time);
-                    let times = [time(a), time(b), time(c), time(d)];
-                    let inv_gamma = inv_gamma[mesh.domains[t as usize] as usize];
-                    let asked = downstream(changed) & mesh.owned_corners(tet);
-                    pipeline.push(t, tet, times, inv_gamma, asked);
-                }
-            }
+        let Worker {
+            pipeline, corners, ..
+        } = worker;
+        corners.clear();
+        for v in vertices {
+            mesh.prefetch_incidences(*v);
         }
+        for v in vertices {
+            corners.extend_from_slice(mesh.incidences(*v));
+        }
+        let source = Source {
+            mesh,
+            inv_gamma,
+            times: &self.times,
+            asked: mesh.owned,
+        };
+        pipeline.push(&source, corners);
     }
 
     /// Applies what was found for the thread's vertices.
     fn apply(&self, thread: usize, worker: &mut Worker<T>) {
         for v in read(&self.batches[thread]).iter() {
-            self.cells[*v as usize].state.store(0, Relaxed);
+            self.set_time(*v, -self.time(*v));
         }
         for from in &self.proposals[thread] {
             for (w, time) in lock(from).drain(..) {
                 let before = self.time(w);
                 if time < before {
-                    time.store(&self.cells[w as usize].time);
+                    self.set_time(w, time);
                     self.activate(worker, w, before.value());
                     if self.iteration.halo.is_shared(w) {
                         worker.fell.push(w);
@@ -339,19 +333,9 @@ impl<'a, T: Real> Front<'a, T> {
         let halo = self.iteration.halo;
         halo.update(comm, &fell, &sent, 1, traffic, |ghost, time| {
             let before = self.time(ghost).value();
-            time[0].store(&self.cells[ghost as usize].time);
+            self.set_time(ghost, time[0]);
             self.activate(&mut self.worker(self.thread_of(ghost)), ghost, before);
         });
-    }
-}
-
-/// Corners opposite a changed vertex: all of two or more changed ones, else all but that one.
-#[inline(always)]
-fn downstream(changed: u8) -> u8 {
-    if changed.is_power_of_two() {
-        !changed & 15
-    } else {
-        15
     }
 }
 

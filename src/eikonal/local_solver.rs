@@ -149,40 +149,43 @@ pub fn arrival<T: Real>(k: &Corner<T>) -> T {
 }
 
 /// φ₄ with the minimiser: the same operations as [`arrival`], hence the same bits.
+#[inline(always)]
 pub fn stencil<T: Real>(k: &Corner<T>) -> Stencil<T> {
     let (zero, one) = (T::from_f64(0.0), T::from_f64(1.0));
     let inner = interior(k);
-    if inner.valid {
-        return Stencil {
-            phi: inner.phi,
-            lambda: inner.lambda,
-            s: inner.s,
-        };
-    }
     let [p1, p2, p3] = k.phi;
     let (e12, a12, s12) = edge(k.l12, k.l14, k.l24, p1, p2);
     let (e13, a13, s13) = edge(k.l13, k.l14, k.l34, p1, p3);
     let (e23, a23, s23) = edge(k.l23, k.l24, k.l34, p2, p3);
     let (r1, r2, r3) = (k.l14.sqrt(), k.l24.sqrt(), k.l34.sqrt());
-    let candidates = [
-        (e12, [a12, one - a12, zero], s12),
-        (e13, [a13, zero, one - a13], s13),
-        (e23, [zero, a23, one - a23], s23),
-        (p1 + r1, [one, zero, zero], r1),
-        (p2 + r2, [zero, one, zero], r2),
-        (p3 + r3, [zero, zero, one], r3),
-    ];
-    let mut best = candidates[0];
-    for candidate in &candidates[1..] {
-        // `least` keeps the later one of two equal values.
-        if candidate.0 <= best.0 {
-            best = *candidate;
-        }
-    }
+    let candidate = |phi, lambda, s| Stencil { phi, lambda, s };
+    // `least` keeps the later one of two equal values.
+    let least = |a: Stencil<T>, b: Stencil<T>| choose(b.phi <= a.phi, b, a);
+    let best = candidate(e12, [a12, one - a12, zero], s12);
+    let best = least(best, candidate(e13, [a13, zero, one - a13], s13));
+    let best = least(best, candidate(e23, [zero, a23, one - a23], s23));
+    let best = least(best, candidate(p1 + r1, [one, zero, zero], r1));
+    let best = least(best, candidate(p2 + r2, [zero, one, zero], r2));
+    let best = least(best, candidate(p3 + r3, [zero, zero, one], r3));
+    choose(
+        inner.valid,
+        candidate(inner.phi, inner.lambda, inner.s),
+        best,
+    )
+}
+
+/// One of two, without a branch.
+#[inline(always)]
+fn choose<T: Real>(first: bool, a: Stencil<T>, b: Stencil<T>) -> Stencil<T> {
+    let choose = |a: T, b: T| if first { a } else { b };
     Stencil {
-        phi: best.0,
-        lambda: best.1,
-        s: best.2,
+        phi: choose(a.phi, b.phi),
+        lambda: [
+            choose(a.lambda[0], b.lambda[0]),
+            choose(a.lambda[1], b.lambda[1]),
+            choose(a.lambda[2], b.lambda[2]),
+        ],
+        s: choose(a.s, b.s),
     }
 }
 

@@ -2,8 +2,9 @@
 //! then, where it may help, the edges of its boundary. Each stage collects a block for the next
 //! one, so that all of them are SIMD loops.
 
-use super::block::{BLOCK, Block};
+use super::block::Block;
 use super::edges::Edges;
+use super::found::Found;
 use super::simd::Kernels;
 use crate::real::Real;
 
@@ -13,7 +14,7 @@ pub struct LocalSolves<T: Real> {
     interior: Box<Block<T>>,
     edges: Box<Edges<T>>,
     /// Solutions below their limit, with their label.
-    pub found: Vec<(u32, T)>,
+    found: Found<T>,
     /// Local solves made.
     pub count: u64,
 }
@@ -24,20 +25,25 @@ impl<T: Real> Default for LocalSolves<T> {
             kernels: Kernels::detect(),
             interior: Box::default(),
             edges: Box::default(),
-            found: Vec::new(),
+            found: Found::default(),
             count: 0,
         }
     }
 }
 
 impl<T: Real> LocalSolves<T> {
-    /// The block for `count` more corners, at most [`BLOCK`].
+    /// The block for `count` more corners, at most [`BLOCK`](super::block::BLOCK).
     #[inline(always)]
     pub fn room_for(&mut self, count: usize) -> &mut Block<T> {
         if self.interior.room() < count {
             self.flush_interior();
         }
         &mut self.interior
+    }
+
+    /// Takes out the solutions found, with their label.
+    pub fn found(&mut self) -> impl Iterator<Item = (u32, T)> {
+        self.found.drain()
     }
 
     /// Solves what is on its way.
@@ -49,38 +55,29 @@ impl<T: Real> LocalSolves<T> {
     fn flush_interior(&mut self) {
         self.kernels.interior(&mut self.interior);
         self.count += self.interior.len() as u64;
-        for i in 0..self.interior.len().min(BLOCK) {
-            let arrival = self.interior.arrival[i];
-            if arrival < self.interior.limit[i] {
-                self.found.push((self.interior.label[i], arrival));
-            }
-        }
-        let edges = self.interior.edges();
-        self.take_edge::<0>(&edges);
-        self.take_edge::<1>(&edges);
-        self.take_edge::<2>(&edges);
+        self.interior
+            .take_found(self.kernels.level(), &mut self.found);
+        self.take_edge::<0>();
+        self.take_edge::<1>();
+        self.take_edge::<2>();
         self.interior.clear();
     }
 
     /// Takes the corners to be tried on the edge opposite vertex `E` of their face on to the next
     /// stage.
-    fn take_edge<const E: usize>(&mut self, edges: &[u8; BLOCK]) {
-        if self.edges.room() < self.interior.asking::<E>(edges).count() {
+    fn take_edge<const E: usize>(&mut self) {
+        let level = self.kernels.level();
+        let count = self.interior.count_edges::<E>(level);
+        if self.edges.room() < count {
             self.flush_edges();
         }
-        let level = self.kernels.level();
         self.interior
-            .append_edges::<E>(level, edges, &mut self.edges);
+            .append_edges::<E>(level, count, &mut self.edges);
     }
 
     fn flush_edges(&mut self) {
         self.kernels.edges(&mut self.edges);
-        for i in 0..self.edges.len() {
-            let arrival = self.edges.arrival[i];
-            if arrival < self.edges.limit[i] {
-                self.found.push((self.edges.label[i], arrival));
-            }
-        }
+        self.edges.take_found(self.kernels.level(), &mut self.found);
         self.edges.clear();
     }
 }

@@ -1,5 +1,5 @@
-//! The mesh as the solver sees it: four indices and six squared metric lengths per tetrahedron,
-//! and the tetrahedra at each vertex.
+//! The mesh as the solver sees it: four indices, six squared metric lengths and the domain of each
+//! tetrahedron, together in memory, and the tetrahedra at each vertex.
 //!
 //! Vertices are numbered owned first, ghosts after. Inside a tetrahedron, and in the list of a
 //! vertex, the order is that of the file, whatever the numbering: results do not depend on it.
@@ -15,6 +15,8 @@ pub struct Tetrahedron<T> {
     pub vertices: [u32; 4],
     /// L_ij = (x_i − x_j)ᵀ N (x_i − x_j) for γ = 1, ms², pairs 01 02 03 12 13 23.
     pub lengths: [T; 6],
+    /// Material domain.
+    pub domain: u32,
 }
 
 /// A corner of a tetrahedron: tetrahedron · 4 + corner.
@@ -26,8 +28,6 @@ pub struct MetricMesh<T> {
     /// Vertices 0..owned are updated here, the rest are ghosts.
     pub owned: usize,
     pub tetrahedra: Vec<Tetrahedron<T>>,
-    /// Material domain of each tetrahedron.
-    pub domains: Vec<u32>,
     /// Corners at vertex v: `incidences[offsets[v]..offsets[v + 1]]`, in the file's order of
     /// tetrahedra.
     offsets: Vec<u32>,
@@ -100,7 +100,6 @@ impl<T: Real> MetricMesh<T> {
         owned: usize,
         vertices: usize,
         tetrahedra: Vec<Tetrahedron<T>>,
-        domains: Vec<u32>,
         file_order: impl Iterator<Item = u32>,
     ) -> Self {
         let mut offsets = vec![0u32; vertices + 1];
@@ -124,7 +123,6 @@ impl<T: Real> MetricMesh<T> {
         Self {
             owned,
             tetrahedra,
-            domains,
             offsets,
             incidences,
         }
@@ -140,12 +138,18 @@ impl<T: Real> MetricMesh<T> {
                 .map(|tet| Tetrahedron {
                     vertices: tet.vertices,
                     lengths: tet.lengths.map(|l| U::from_f64(l.value())),
+                    domain: tet.domain,
                 })
                 .collect(),
-            domains: self.domains.clone(),
             offsets: self.offsets.clone(),
             incidences: self.incidences.clone(),
         }
+    }
+
+    /// Material domain of a tetrahedron.
+    #[inline(always)]
+    pub fn domain(&self, tetrahedron: u32) -> usize {
+        self.tetrahedra[tetrahedron as usize].domain as usize
     }
 
     /// Owned vertices and ghosts.
@@ -153,10 +157,13 @@ impl<T: Real> MetricMesh<T> {
         self.offsets.len() - 1
     }
 
-    /// The corners of a tetrahedron whose vertices are updated here, a bit each.
+    /// The corners of a tetrahedron whose vertices are below number `end`, a bit each.
     #[inline(always)]
-    pub fn owned_corners(&self, tet: &Tetrahedron<T>) -> u8 {
-        let [a, b, c, d] = tet.vertices.map(|v| u8::from((v as usize) < self.owned));
+    pub fn corners_below(&self, end: usize, tet: &Tetrahedron<T>) -> u8 {
+        if end == self.vertex_count() {
+            return 15;
+        }
+        let [a, b, c, d] = tet.vertices.map(|v| u8::from((v as usize) < end));
         a | b << 1 | c << 2 | d << 3
     }
 
@@ -203,6 +210,7 @@ mod tests {
         let tet = Tetrahedron {
             vertices: [0, 1, 2, 3],
             lengths: [1.0, 2.0, 3.0, 12.0, 13.0, 23.0],
+            domain: 0,
         };
         for (c, [a, b, d]) in FACE.into_iter().enumerate() {
             let name = |i: usize, j: usize| (10 * i.min(j) + i.max(j)) as f64;

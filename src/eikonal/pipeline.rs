@@ -4,10 +4,25 @@
 //! are solved ([`local_solves`](super::local_solves)).
 
 use super::local_solves::LocalSolves;
-use super::metric_mesh::{Incidence, Tetrahedron};
-use super::screen::{SCREEN, Screen};
+use super::metric_mesh::{Incidence, MetricMesh};
+use super::screen::Screen;
 use super::simd::Kernels;
 use crate::real::Real;
+use crate::simd::prefetch;
+
+/// Corners ahead for which memory is asked for.
+const AHEAD: usize = 48;
+
+/// Where tetrahedra and times come from.
+#[derive(Clone, Copy)]
+pub struct Source<'a, T: Real> {
+    pub mesh: &'a MetricMesh<T>,
+    pub inv_gamma: &'a [T],
+    /// Time of each vertex, negated where it is news.
+    pub times: &'a [T::Shared],
+    /// Vertices below this number are to be solved.
+    pub asked: usize,
+}
 
 /// The stages, with what is on its way through them.
 pub struct Pipeline<T: Real> {
@@ -29,12 +44,38 @@ impl<T: Real> Pipeline<T> {
         }
     }
 
-    /// Takes in tetrahedron `t`, to be solved at the corners `asked` (a bit each).
-    #[inline(always)]
-    pub fn push(&mut self, t: u32, tet: &Tetrahedron<T>, times: [T; 4], inv_gamma: T, asked: u8) {
-        self.screen.push(t, tet, times, inv_gamma, asked);
-        if self.screen.is_full() {
-            self.flush_screen();
+    /// Takes in the tetrahedra whose first vertex with news is at one of the `corners`, to be solved
+    /// for what their vertices with news bring: of a list of all corners around such vertices each
+    /// tetrahedron is taken once.
+    pub fn push(&mut self, source: &Source<T>, corners: &[Incidence]) {
+        let Source {
+            mesh,
+            inv_gamma,
+            times,
+            asked,
+        } = *source;
+        let ask_for = |corner: &Incidence| prefetch(&mesh.tetrahedra, (corner >> 2) as usize);
+        corners.iter().take(AHEAD).for_each(ask_for);
+        for (i, &incidence) in corners.iter().enumerate() {
+            corners.get(i + AHEAD).into_iter().for_each(ask_for);
+            let tet = &mesh.tetrahedra[(incidence >> 2) as usize];
+            let [a, b, c, d] = tet.vertices;
+            let time = |v: u32| T::load(&times[v as usize]);
+            let marked = [time(a), time(b), time(c), time(d)];
+            let [a, b, c, d] = marked.map(|time| u32::from(time.has_sign()));
+            // Without a branch: it could not be predicted.
+            let first = (a | b << 1 | c << 2 | d << 3).trailing_zeros();
+            self.screen.push(
+                incidence & !3,
+                tet,
+                marked,
+                inv_gamma[tet.domain as usize],
+                mesh.corners_below(asked, tet),
+                first == incidence & 3,
+            );
+            if self.screen.is_full() {
+                self.flush_screen();
+            }
         }
     }
 
@@ -46,7 +87,7 @@ impl<T: Real> Pipeline<T> {
 
     /// Takes out the solutions found, with their corner, in order of the work.
     pub fn found(&mut self) -> impl Iterator<Item = (Incidence, T)> {
-        self.solves.found.drain(..)
+        self.solves.found()
     }
 
     /// Local solves made.
@@ -56,20 +97,18 @@ impl<T: Real> Pipeline<T> {
 
     fn flush_screen(&mut self) {
         self.kernels.screen(&mut self.screen, self.slack);
-        let mut corners = [0; SCREEN];
-        self.screen.survivors(&mut corners);
-        self.take_corner::<0>(&corners);
-        self.take_corner::<1>(&corners);
-        self.take_corner::<2>(&corners);
-        self.take_corner::<3>(&corners);
+        self.take_corner::<0>();
+        self.take_corner::<1>();
+        self.take_corner::<2>();
+        self.take_corner::<3>();
         self.screen.clear();
     }
 
     /// Takes the tetrahedra that survive at corner `C` on to the local solves.
-    fn take_corner<const C: usize>(&mut self, corners: &[u8; SCREEN]) {
-        let chosen = self.screen.with_corner::<C>(corners);
-        let block = self.solves.room_for(chosen.count());
+    fn take_corner<const C: usize>(&mut self) {
         let level = self.kernels.level();
-        self.screen.append_corner::<C>(level, chosen, block);
+        let count = self.screen.count::<C>(level);
+        let block = self.solves.room_for(count);
+        self.screen.append_corner::<C>(level, count, block);
     }
 }

@@ -3,6 +3,7 @@
 use super::block::Block;
 use super::edges::Edges;
 use super::screen::Screen;
+use super::stencils::Stencils;
 use crate::real::Real;
 use crate::simd::SimdLevel;
 
@@ -20,7 +21,7 @@ impl<T: Real> Kernels<T> {
     }
 
     /// Kernels of a level, which this machine must have.
-    fn at(level: SimdLevel) -> Self {
+    pub(super) fn at(level: SimdLevel) -> Self {
         Self {
             level,
             number: std::marker::PhantomData,
@@ -75,17 +76,17 @@ impl<T: Real> Kernels<T> {
         }
     }
 
-    /// [`Block::solve_boundary`].
+    /// [`Stencils::solve`].
     #[inline]
-    pub fn boundary(&self, block: &mut Block<T>) {
+    pub(super) fn stencils(&self, stencils: &mut Stencils<T>) {
         match self.level {
             // SAFETY: the level was detected on this machine.
             #[cfg(target_arch = "x86_64")]
-            SimdLevel::Avx512 => unsafe { boundary_avx512(block) },
+            SimdLevel::Avx512 => unsafe { stencils_avx512(stencils) },
             // SAFETY: as above.
             #[cfg(target_arch = "x86_64")]
-            SimdLevel::Avx2 => unsafe { boundary_avx2(block) },
-            _ => block.solve_boundary(),
+            SimdLevel::Avx2 => unsafe { stencils_avx2(stencils) },
+            _ => stencils.solve(),
         }
     }
 }
@@ -98,8 +99,8 @@ fn interior_avx512<T: Real>(block: &mut Block<T>) {
 
 #[cfg(target_arch = "x86_64")]
 #[target_feature(enable = "avx512f,avx512vl,avx512dq")]
-fn boundary_avx512<T: Real>(block: &mut Block<T>) {
-    block.solve_boundary();
+fn stencils_avx512<T: Real>(stencils: &mut Stencils<T>) {
+    stencils.solve();
 }
 
 #[cfg(target_arch = "x86_64")]
@@ -110,8 +111,8 @@ fn interior_avx2<T: Real>(block: &mut Block<T>) {
 
 #[cfg(target_arch = "x86_64")]
 #[target_feature(enable = "avx2")]
-fn boundary_avx2<T: Real>(block: &mut Block<T>) {
-    block.solve_boundary();
+fn stencils_avx2<T: Real>(stencils: &mut Stencils<T>) {
+    stencils.solve();
 }
 
 #[cfg(target_arch = "x86_64")]
@@ -141,7 +142,7 @@ fn edges_avx2<T: Real>(edges: &mut Edges<T>) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::eikonal::local_solver::{Corner, arrival, boundary, interior};
+    use crate::eikonal::local_solver::{Corner, Stencil, arrival, interior, stencil};
     use rand::{Rng, SeedableRng};
 
     /// Random corners, from a Gram matrix each, with faces of all kinds.
@@ -172,7 +173,16 @@ mod tests {
         for (round, batch) in corners(6000).chunks(64).enumerate() {
             // Blocks of every fill.
             let batch = &batch[..64.min(batch.len()).min(1 + 5 * round)];
-            let (mut first, mut second) = (Block::<T>::default(), Block::<T>::default());
+            let mut first = Block::<T>::default();
+            let mut whole = Stencils::<T>::at(kernels);
+            let bits = |x: T| x.value().to_bits();
+            let check = |_, corner: &Corner<T>, at: &Stencil<T>| {
+                let alone = stencil(corner);
+                assert_eq!(bits(at.phi), bits(arrival(corner)));
+                assert_eq!(bits(at.phi), bits(alone.phi));
+                assert_eq!(at.lambda.map(bits), alone.lambda.map(bits));
+                assert_eq!(bits(at.s), bits(alone.s));
+            };
             for (i, (lengths, phi)) in (0u32..).zip(batch) {
                 first.push(
                     lengths.map(T::from_f64),
@@ -180,24 +190,21 @@ mod tests {
                     i,
                     T::from_f64(f64::INFINITY),
                 );
+                whole.push(i, &first.corner(i as usize), check);
             }
-            for i in 0..first.len() {
-                second.push_from(&first, i);
-            }
+            whole.finish(check);
             kernels.interior(&mut first);
-            kernels.boundary(&mut second);
             let mut edges = Edges::<T>::default();
             let mut on_edges = vec![f64::INFINITY; first.len()];
-            let asked = first.edges();
-            for (i, best) in on_edges.iter_mut().enumerate() {
-                let mut of_corner = [0; super::super::block::BLOCK];
-                of_corner[i] = asked[i];
-                first.append_edges::<0>(level, &of_corner, &mut edges);
-                first.append_edges::<1>(level, &of_corner, &mut edges);
-                first.append_edges::<2>(level, &of_corner, &mut edges);
+            for e in 0..3 {
+                match e {
+                    0 => first.append_edges::<0>(level, first.count_edges::<0>(level), &mut edges),
+                    1 => first.append_edges::<1>(level, first.count_edges::<1>(level), &mut edges),
+                    _ => first.append_edges::<2>(level, first.count_edges::<2>(level), &mut edges),
+                }
                 kernels.edges(&mut edges);
                 for e in 0..edges.len() {
-                    assert_eq!(edges.label[e], i as u32);
+                    let best = &mut on_edges[edges.label[e] as usize];
                     *best = best.min(edges.arrival[e].value());
                 }
                 edges.clear();
@@ -214,9 +221,7 @@ mod tests {
                     l34,
                     phi,
                 };
-                let bits = |x: T| x.value().to_bits();
                 let inner = interior(&corner);
-                assert_eq!(bits(second.arrival[i]), bits(boundary(&corner)));
                 if inner.valid {
                     interiors += 1;
                     assert_eq!(bits(first.arrival[i]), bits(arrival(&corner)));

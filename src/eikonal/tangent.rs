@@ -166,7 +166,7 @@ impl<T: Real> TangentSweep<'_, T> {
         if stencil.is_fixed() {
             return None;
         }
-        let k = self.eikonal.mesh.domains[stencil.tetrahedron as usize] as usize;
+        let k = self.eikonal.mesh.domain(stencil.tetrahedron);
         Some(Terms {
             s: stencil.s,
             rates: &self.rates[k * self.width..][..self.width],

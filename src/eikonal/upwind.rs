@@ -1,5 +1,8 @@
 //! The upwind stencils of a solution and their causal order: all that derivatives need.
 
+use super::local_solver::Stencil;
+use crate::real::Real;
+
 /// Winning tetrahedron, λ and s of one vertex.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct UpwindStencil {
@@ -25,6 +28,14 @@ impl UpwindStencil {
             lambda: [0.0; 3],
             s: 0.0,
         }
+    }
+
+    /// Takes over where the minimum is attained.
+    #[inline(always)]
+    pub(super) fn complete<T: Real>(&mut self, at: &Stencil<T>) {
+        let [a, b, c] = at.lambda;
+        self.lambda = [a.value(), b.value(), c.value()];
+        self.s = at.s.value();
     }
 
     /// Whether the time depends on nothing: a source, or not reached.

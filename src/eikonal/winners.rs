@@ -4,12 +4,11 @@
 
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering::Relaxed};
 
-use super::block::Block;
 use super::candidates::Candidates;
 use super::levels::{NONE, Visit};
 use super::local_solver::arrival;
 use super::metric_mesh::MetricMesh;
-use super::simd::Kernels;
+use super::stencils::Stencils;
 use crate::real::Real;
 use crate::simd::prefetch;
 
@@ -120,9 +119,7 @@ impl<'a, T: Real> Visit for Winners<'a, T> {
 
     fn scratch(&self) -> Blocks<T> {
         Blocks {
-            kernels: Kernels::detect(),
-            interior: Box::default(),
-            boundary: Box::default(),
+            stencils: Box::default(),
             arrivals: Vec::new(),
         }
     }
@@ -142,27 +139,21 @@ impl<'a, T: Real> Visit for Winners<'a, T> {
         for candidate in vertices.iter().flat_map(|v| candidates.at(*v)) {
             prefetch(&mesh.tetrahedra, candidate.tetrahedron());
         }
-        blocks.arrivals.clear();
+        let Blocks { stencils, arrivals } = blocks;
+        arrivals.clear();
         for candidate in vertices.iter().flat_map(|v| candidates.at(*v)) {
             let problem = candidate.problem(mesh, inv_gamma, |u| self.time(u));
-            let slot = blocks.arrivals.len() as u32;
-            blocks.arrivals.push(T::from_f64(f64::INFINITY));
-            if blocks.interior.room() == 0 {
-                blocks.flush_interior();
-            }
-            let limit = T::from_f64(f64::INFINITY);
-            blocks.interior.push_corner(&problem, slot, limit);
+            stencils.push(0, &problem, |_, _, at| arrivals.push(at.phi));
         }
-        blocks.flush_interior();
-        blocks.flush_boundary();
-        (self.local_solves).fetch_add(blocks.arrivals.len() as u64, Relaxed);
+        stencils.finish(|_, _, at| arrivals.push(at.phi));
+        (self.local_solves).fetch_add(arrivals.len() as u64, Relaxed);
         let mut slot = 0;
         for &v in vertices {
             let mut time = self.onset(v).unwrap_or(T::from_f64(f64::INFINITY));
             let mut winner = NONE;
             for c in candidates.range(v) {
-                if blocks.arrivals[slot] < time {
-                    (time, winner) = (blocks.arrivals[slot], c as u32);
+                if arrivals[slot] < time {
+                    (time, winner) = (arrivals[slot], c as u32);
                 }
                 slot += 1;
             }
@@ -179,35 +170,7 @@ impl<'a, T: Real> Visit for Winners<'a, T> {
 
 /// Local solves on their way.
 pub struct Blocks<T: Real> {
-    kernels: Kernels<T>,
-    interior: Box<Block<T>>,
-    boundary: Box<Block<T>>,
+    stencils: Box<Stencils<T>>,
     /// Solution of each candidate, in order of the vertices.
     arrivals: Vec<T>,
-}
-
-impl<T: Real> Blocks<T> {
-    fn flush_interior(&mut self) {
-        self.kernels.interior(&mut self.interior);
-        for i in 0..self.interior.len() {
-            let arrival = self.interior.arrival[i];
-            if arrival.value() < f64::INFINITY {
-                self.arrivals[self.interior.label[i] as usize] = arrival;
-            } else {
-                if self.boundary.room() == 0 {
-                    self.flush_boundary();
-                }
-                self.boundary.push_from(&self.interior, i);
-            }
-        }
-        self.interior.clear();
-    }
-
-    fn flush_boundary(&mut self) {
-        self.kernels.boundary(&mut self.boundary);
-        for i in 0..self.boundary.len() {
-            self.arrivals[self.boundary.label[i] as usize] = self.boundary.arrival[i];
-        }
-        self.boundary.clear();
-    }
 }

@@ -123,12 +123,9 @@ impl<T: Real> OnDevice<T> {
         let mut offsets: Vec<u32> = all.map(|v| mesh.first_incidence(v)).collect();
         offsets.push(4 * tetrahedra as u32);
         let offsets = Array::of(on, &offsets)?;
-        let domains = Array::of(on, &mesh.domains)?;
-        let gammas = mesh
-            .domains
-            .iter()
-            .max()
-            .map_or(1, |most| *most as usize + 1);
+        let domains: Vec<u32> = mesh.tetrahedra.iter().map(|tet| tet.domain).collect();
+        let gammas = domains.iter().max().map_or(1, |most| *most as usize + 1);
+        let domains = Array::of(on, &domains)?;
         let inv_gamma = Array::zeros(on, gammas)?;
         let shared: Vec<u32> = (0..owned as u32).filter(|v| halo.is_shared(*v)).collect();
         let zeros = |len: usize| Array::<u32>::zeros(on, len);
