@@ -89,6 +89,9 @@ results() {
         "$isochrone" fk config/fk-heart.toml --set fk.grid.spacing=0.3 --simulate-ranks 4,64,1024
 }
 
+# What makes docs/seeds.md runs, on small cases.
+seeds() { ISOCHRONE="$PWD/$isochrone" scripts/reproduce-seeds.sh --quick >/dev/null; }
+
 # The Python of README.md does what it says.
 readme_python() {
     # shellcheck disable=SC2016
@@ -129,6 +132,7 @@ step "tests" cargo test --locked
 step "configurations" configurations
 step "configurations on pages" pages
 step "results" results
+step "seeds" seeds
 if "$PYTHON" -c 'import numpy, h5py' 2>/dev/null; then
     step "results read by other programs" "$PYTHON" scripts/check_results.py "$results"
     step "Python of README.md" readme_python
