@@ -128,7 +128,7 @@ step "lints" cargo clippy --locked --all-targets --all-features -- -D warnings
 step "lints without default features" \
     cargo clippy --locked --all-targets --no-default-features -- -D warnings
 step "release build" cargo build --release --locked
-step "tests" cargo test --locked
+step "tests" cargo test --locked --no-fail-fast
 step "configurations" configurations
 step "configurations on pages" pages
 step "results" results

@@ -376,7 +376,7 @@ jacobian = true
 tensor = true
 check = true
 [inversion]
-twin = { gamma = [1.0, 0.2], noise_ms = 0.1, seed = 7, onsets = [0, 1, 2, 3], scar = { centre = [1, 1, 1], radius = 0.5, gamma = 0.2 } }
+twin = { gamma = [1.0, 0.2], noise_ms = 0.1, seed = 7, onsets = [0, 1, 2, 3, 4], scar = { centre = [1, 1, 1], radius = 0.5, gamma = 0.2 } }
 noise_ms = 0.2
 vertices = { points = [[0.1, 0.2, 0.3]] }
 weights = { file = "w.h5", dataset = "/w" }
