@@ -302,7 +302,7 @@ impl Case {
                 path: path.clone(),
                 what: "file".into(),
                 remedy: format!(
-                    "it is named by {key} ({}), and paths start at the folder of the file that names them",
+                    "check the path, given by {key} ({}): a relative one starts at the folder of the file that gives it",
                     self.origins.of(key)
                 ),
             }),
