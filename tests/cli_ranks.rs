@@ -247,6 +247,7 @@ fn damaged_partition_is_refused() {
     let mut corners: Vec<u32> = dataset.read_raw().unwrap();
     *corners.last_mut().unwrap() = 1 << 30;
     dataset.write_raw(&corners).unwrap();
+    drop(dataset);
     file.close().unwrap();
     let arguments = ["eikonal", "case.toml", "-q", "--output", "out"];
     let words = ["heart.h5", "/partition", "mesh partition"];

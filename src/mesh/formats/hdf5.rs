@@ -76,13 +76,20 @@ pub fn open_file(path: &Path, remedy: &str) -> Result<File> {
     std::fs::File::open(path).map_err(|e| Error::io(path, "read", &e))?;
     File::open(path).map_err(|e| {
         let said = reason(&e);
-        if said.contains("unable to lock file") {
+        let in_use = if said.contains("unable to lock file") {
+            "another program has it open to write; wait for that, close it there, or, where the \
+             file system cannot lock, set HDF5_USE_FILE_LOCKING=FALSE"
+        } else if said.contains("already open for write") {
+            "another program has it open to write, or died while it had; wait for that, or make \
+             the file again (`h5clear -s` forgets who had it open)"
+        } else {
+            ""
+        };
+        if !in_use.is_empty() {
             return Error::Io {
                 path: path.to_owned(),
                 action: "read".into(),
-                cause: "another program has it open to write; wait for that, close it there, or, \
-                        where the file system cannot lock, set HDF5_USE_FILE_LOCKING=FALSE"
-                    .into(),
+                cause: in_use.into(),
             };
         }
         Error::bad_file(
