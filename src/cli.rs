@@ -672,7 +672,7 @@ fn range(text: &str) -> Result<Range, String> {
         let end = |text: &str| text.trim().parse::<f64>().ok();
         end(low).zip(end(high))
     });
-    let rising = ends.filter(|(low, high)| low < high && low.is_finite() && high.is_finite());
+    let rising = ends.filter(|(low, high)| low < high && (high - low).is_finite());
     rising.ok_or_else(|| "two numbers, the lower first".into())
 }
 

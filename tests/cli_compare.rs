@@ -190,6 +190,11 @@ fn a_result_that_cannot_be_reproduced_says_why() {
         |file: &str, more: &[&str]| run(path, 1, &[&["reproduce", file, "-q"], more].concat());
     reproduce("a/eikonal.h5", &["--output", "again"]).succeeds();
     reproduce("a/eikonal.h5", &["--output", "a"]).fails(2, &["--output"]);
+    // Bug: results of another run were written over.
+    make(path, "eikonal", "file.toml", "other", &[]);
+    let other = std::fs::read(path.join("other/eikonal.h5")).unwrap();
+    reproduce("a/eikonal.h5", &["--output", "other"]).fails(2, &["other", "--output"]);
+    assert_eq!(std::fs::read(path.join("other/eikonal.h5")).unwrap(), other);
     reproduce("slab.h5", &[]).fails(65, &["slab.h5", "configuration"]);
     // A number that was changed afterwards is found.
     let file = hdf5::File::open_rw(path.join("a/eikonal.h5")).unwrap();

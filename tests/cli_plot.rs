@@ -149,10 +149,42 @@ fn what_cannot_be_drawn_is_told() {
         ["--cut", "z"],
         ["--width", "1"],
         ["--range", "2,1"],
+        ["--range", "-1e308,1e308"],
     ] {
         let said = plot(&[&["map.h5"], &wrong[..]].concat());
         assert_eq!(said.code, 2, "{wrong:?}: {}", said.stderr);
     }
+}
+
+/// Bugs: names of groups were counted up to the largest number, and cut within a letter; a file
+/// whose pictures all want to be asked for gave none without a word.
+#[test]
+fn odd_numbers_and_names_are_drawn() {
+    let folder = tempfile::tempdir().unwrap();
+    let dir = folder.path();
+    write_slab(&dir.join("map.h5"));
+    let file = File::open_rw(dir.join("map.h5")).unwrap();
+    let tetrahedra = file.dataset("/mesh/tetrahedra").unwrap().shape()[0];
+    let domains: Vec<u32> = (0..tetrahedra)
+        .map(|t| if t % 2 == 0 { 7 } else { u32::MAX })
+        .collect();
+    let mesh = file.group("mesh").unwrap();
+    let data = mesh.new_dataset_builder().with_data(&domains);
+    data.create("domains").unwrap();
+    drop((mesh, file));
+    let plot = |arguments: &[&str]| run_with(dir, 1, &[], &[&["plot"], arguments].concat());
+    plot(&["map.h5", "--pictures", "domains"]).succeeds();
+    assert_eq!(pixels(&dir.join("map-domains.png")).0, 1200);
+    let generate = ["mesh", "generate", "ellipsoid", "m.h5", "--edge", "5"];
+    run_with(dir, 1, &[], &generate).succeeds();
+    let partition = ["mesh", "partition", "m.h5", "p.h5", "--parts", "3"];
+    run_with(dir, 1, &[], &partition).succeeds();
+    let asked = plot(&["p.h5", "--list"]).succeeds().stdout;
+    if !asked.contains("* ") {
+        plot(&["p.h5"]).fails(65, &["p.h5", "--pictures", "parts"]);
+    }
+    plot(&["p.h5", "--pictures", "parts"]).succeeds();
+    plot(&["no-such-folder"]).fails(66, &["no-such-folder"]);
 }
 
 #[test]
@@ -219,8 +251,13 @@ fn a_scaling_study_is_collected() {
         );
     }
     put("run-2/2x2", &report(2, 2, 2.0));
+    // Stopped before its end: no time of it counts.
+    let mut stopped = report(2, 2, 0.1);
+    stopped["result"] = json!({ "stop_reason": "wall_time" });
+    put("run-3/2x2", &stopped);
     let scaling = |arguments: &[&str]| run_with(dir, 1, &[], &[&["scaling"], arguments].concat());
     let said = scaling(&["study"]).succeeds();
+    assert!(said.stderr.contains("run-3/2x2"), "{}", said.stderr);
     assert!(
         said.stdout
             .contains("gradient: strong scaling, timer solve + adjoint"),

@@ -204,7 +204,7 @@ pub const SECTION: Section = Section {
         Key::new(
             "regularisation.neighbour_jump",
             NON_NEGATIVE,
-            "weight of the squared jumps of log gamma between neighbouring domains",
+            "weight of the mean square of the jumps of log gamma over the area between domains",
         )
         .unit("ms²"),
         Key::new(

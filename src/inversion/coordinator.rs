@@ -69,7 +69,8 @@ impl Settings {
 
     /// Whether a rule for the penalties ended where its sweep does.
     pub fn is_at_end(&self, outcome: &Outcome) -> bool {
-        self.schedule.is_at_end(outcome.best())
+        let schedule = &self.schedule;
+        schedule.is_at_end(outcome.best()) || schedule.lacks_corner(&outcome.runs, outcome.best)
     }
 
     /// The L-curve of all runs of a sweep.

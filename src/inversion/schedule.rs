@@ -128,6 +128,15 @@ impl Schedule {
         missed || run.factor >= sweep.most || run.factor <= sweep.factor(sweep.steps - 1)
     }
 
+    /// Whether the L-curve's largest curvature, at a run, is no maximum that the sweep has seen: as
+    /// λ → 0 curvatures tend to a limit that is no corner.
+    pub fn lacks_corner(&self, runs: &[RunSummary], best: usize) -> bool {
+        let Self::LCurve(_) = self else { return false };
+        let curve = curve(runs);
+        let known = |i: usize| curve.get(i).is_some_and(|p| p.curvature.is_finite());
+        best == 0 || !known(best - 1) || !known(best + 1)
+    }
+
     /// The points of the sweep, by descending λ; `None` where there is no sweep.
     pub fn curve(&self, runs: &[RunSummary]) -> Option<Vec<CurvePoint>> {
         match self {
@@ -301,6 +310,14 @@ mod tests {
         let best = runs[schedule.best(&runs)].factor;
         assert!((0.3..=3.0).contains(&best), "{best}");
         assert_eq!(schedule.curve(&runs).unwrap().len(), 49);
+        assert!(!schedule.lacks_corner(&runs, schedule.best(&runs)));
+        // A sweep that ends before the corner.
+        let short = Schedule::LCurve(Sweep {
+            least: 10.0,
+            ..sweep()
+        });
+        let runs = all(&short, |x| (1.0 + x * x, 1.0 + 1.0 / (x * x)));
+        assert!(short.lacks_corner(&runs, short.best(&runs)));
     }
 
     #[test]

@@ -16,7 +16,10 @@ const BLOCK: usize = 1 << 20;
 const DEEPEST: usize = 8;
 
 /// What differs between two runs of the same case, and why.
-const OF_A_RUN: [(&str, &str); 1] = [("/mesh/parts", "depends on the number of ranks")];
+const OF_A_RUN: [(&str, &str); 2] = [
+    ("/mesh/parts", "depends on the number of ranks"),
+    ("/VTKHDF/PointData/parts", "depends on the number of ranks"),
+];
 
 /// A dataset passes where max |a − b| ≤ absolute + relative · max(|a|, |b|), maxima over all of it.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
@@ -244,7 +247,7 @@ fn of_datasets(sets: &[Dataset; 2]) -> std::result::Result<Outcome, (usize, hdf5
         match kind {
             Integer(_) | Unsigned(_) | Float(_) => {}
             // HDF5 converts none of these to floats.
-            Boolean => return Ok(Outcome::Skipped("truth values".into())),
+            Boolean => return truth_values(sets),
             other => return Ok(Outcome::Skipped(format!("{other}, no numbers"))),
         }
     }
@@ -275,6 +278,17 @@ fn of_datasets(sets: &[Dataset; 2]) -> std::result::Result<Outcome, (usize, hdf5
             }
         }
     }
+    Ok(Outcome::Numbers(norms.finish()))
+}
+
+/// Compares truth values as 0 and 1.
+fn truth_values(sets: &[Dataset; 2]) -> std::result::Result<Outcome, (usize, hdf5::Error)> {
+    let read = |i: usize| {
+        let values = sets[i].read_raw::<bool>().map_err(|e| (i, e))?;
+        Ok(values.into_iter().map(f64::from).collect::<Vec<f64>>())
+    };
+    let mut norms = Norms::default();
+    norms.add(&read(0)?, &read(1)?);
     Ok(Outcome::Numbers(norms.finish()))
 }
 

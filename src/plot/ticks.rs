@@ -30,6 +30,10 @@ pub fn multiples(low: f64, high: f64, step: f64) -> Vec<Tick> {
         (low / step - 1e-9).ceil() as i64,
         (high / step + 1e-9).floor() as i64,
     );
+    // Beyond what floats can count there are no marks.
+    if !(low.is_finite() && high.is_finite() && (high - low).is_finite()) {
+        return Vec::new();
+    }
     let label = |at: f64| number(at, step, low.abs().max(high.abs()));
     let tick = |i: i64| Tick {
         at: i as f64 * step,
@@ -125,6 +129,7 @@ mod tests {
         assert_eq!(labels(linear(0.0, 0.7, 3)), "0 0.5");
         assert_eq!(labels(linear(0.0, 3e6, 3)), "0 10⁶ 2·10⁶ 3·10⁶");
         assert_eq!(labels(linear(2.0, 2.0, 3)), "2", "an empty range");
+        assert!(linear(-1e308, 1e308, 3).is_empty(), "too wide to count");
         assert!((step(0.0, 0.35, 7) - 0.05).abs() < 1e-12);
     }
 

@@ -1,6 +1,6 @@
 //! `isochrone mesh fibres`: fibres by rule for a mesh of ventricles.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use super::mesh::{load_mesh, written};
 use crate::cli::FibresArgs;
@@ -33,9 +33,13 @@ pub fn fibres(args: &FibresArgs) -> Result<String> {
     let former = mesh.fibres.take();
     add_fibres(&mut mesh, &surfaces, &angles)?;
     let output = &args.files.output;
+    let lists = lists(&surfaces);
+    let vtx = match &args.write_surfaces {
+        None => Vec::new(),
+        Some(folder) => prepare_folder(folder, &lists, args.files.overwrite)?,
+    };
     write(&mesh, output)?;
     let mut text = written(&mesh, output);
-    let lists = lists(&surfaces);
     let counts = NAMES.iter().zip(lists).filter(|(_, list)| !list.is_empty());
     let counts = counts.map(|(name, list)| format!("{name} {}", list.len()));
     text += &format!(
@@ -49,13 +53,23 @@ pub fn fibres(args: &FibresArgs) -> Result<String> {
         );
     }
     if let Some(folder) = &args.write_surfaces {
-        std::fs::create_dir_all(folder).map_err(|e| Error::io(folder, "create the folder", &e))?;
-        for (name, list) in NAMES.iter().zip(lists).filter(|(_, list)| !list.is_empty()) {
-            write_vtx(&folder.join(format!("{name}.vtx")), list)?;
+        for (file, list) in vtx.iter().zip(lists.iter().filter(|list| !list.is_empty())) {
+            write_vtx(file, list)?;
         }
         text += &format!("{}: the surfaces as .vtx written\n", folder.display());
     }
     Ok(text)
+}
+
+/// Makes the folder for the surfaces that are not empty; their files in it.
+fn prepare_folder(folder: &Path, lists: &[&Vec<u32>; 5], overwrite: bool) -> Result<Vec<PathBuf>> {
+    let named = NAMES.iter().zip(lists).filter(|(_, list)| !list.is_empty());
+    let files: Vec<PathBuf> = named
+        .map(|(name, _)| folder.join(format!("{name}.vtx")))
+        .collect();
+    super::mesh::refuse_any_of(&files, overwrite)?;
+    std::fs::create_dir_all(folder).map_err(|e| Error::io(folder, "create the folder", &e))?;
+    Ok(files)
 }
 
 /// In the order of [`NAMES`].

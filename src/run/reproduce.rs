@@ -122,6 +122,16 @@ fn prepare(file: &Path, folder: &Path) -> Result<(String, Option<String>)> {
             remedy: "choose another --output".into(),
         });
     }
+    let filled = std::fs::read_dir(folder).is_ok_and(|mut entries| entries.next().is_some());
+    if filled && !folder.join(CONFIGURATION).exists() {
+        return Err(Error::Usage {
+            problem: format!(
+                "{} holds files that are of no earlier reproduction",
+                folder.display()
+            ),
+            remedy: "choose another --output".into(),
+        });
+    }
     std::fs::create_dir_all(folder).map_err(|e| Error::io(folder, "create the folder", &e))?;
     write_atomic(&folder.join(CONFIGURATION), configuration.as_bytes())?;
     // The kernels of simulations contract multiply and add on some levels; all others do not.

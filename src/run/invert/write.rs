@@ -151,7 +151,7 @@ fn regularisation(job: &mut Job, estimate: &Estimate, curve: &[CurvePoint]) {
         );
         if estimate.at_end {
             tracing::warn!(
-                "the chosen weight is at the end of the sweep: change inversion.regularisation.sweep, or the model does not explain the times to within their noise"
+                "the chosen weight is at the end of what the sweep shows: change inversion.regularisation.sweep, or the curve has no corner, or the model does not explain the times to within their noise"
             );
         }
     }

@@ -7,7 +7,7 @@ use super::frames::{animation, montage};
 use super::grid::Simulated;
 use super::mesh::{isochrone_step, isochrones_title};
 use super::tips::tip;
-use super::{ANIMATION, Offer, Style, chart_png};
+use super::{ANIMATION, Offer, Style, capitalised, chart_png};
 use crate::error::{Error, Result};
 use crate::io::{read_shape, read_text};
 use crate::plot::axis::Axis;
@@ -194,11 +194,7 @@ fn field(
     };
     let title = match is_time {
         true => isochrones_title(step),
-        false => {
-            let mut title = label.clone();
-            title[..1].make_ascii_uppercase();
-            title
-        }
+        false => capitalised(&label),
     };
     let ground = Ground::of(simulated, active, style)?;
     let mut canvas = ground.canvas(style.width);

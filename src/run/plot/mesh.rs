@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::rc::Rc;
 
-use super::{Offer, Style};
+use super::{Offer, Style, capitalised};
 use crate::error::{Error, Result};
 use crate::io::{read_integers, read_matrix, read_rows, read_text};
 use crate::mesh::TetMesh;
@@ -231,15 +231,18 @@ fn groups(
     text: impl Fn(&u32) -> String + 'static,
 ) -> Offer {
     let mesh = Rc::clone(mesh);
-    let count = group.iter().max().map_or(0, |g| g + 1);
+    // Those that occur, whatever their numbers.
+    let mut occur = group.clone();
+    occur.sort_unstable();
+    occur.dedup();
+    let place = |g: &u32| occur.partition_point(|o| o < g) as u32;
+    let group: Vec<u32> = group.iter().map(place).collect();
     let draw = move |style: &Style| {
-        let names: Vec<String> = (0..count).map(|g| text(&g)).collect();
-        let mut title = what.to_string();
-        title[..1].make_ascii_uppercase();
+        let names: Vec<String> = occur.iter().map(&text).collect();
         picture(
             &mesh,
             style,
-            &title,
+            &capitalised(what),
             &Shown::Groups {
                 group: &group,
                 names: &names,

@@ -97,6 +97,13 @@ impl Offer {
     }
 }
 
+/// With a capital first letter.
+fn capitalised(text: &str) -> String {
+    let mut letters = text.chars();
+    let first = letters.next().into_iter().flat_map(char::to_uppercase);
+    first.chain(letters).collect()
+}
+
 /// The one picture that is no PNG.
 const ANIMATION: &str = "animation";
 
@@ -152,6 +159,16 @@ fn on_root(args: &PlotArgs) -> Result<String> {
             remedy: format!("it has {}", all.join(", ")),
         });
     }
+    if chosen.is_empty() {
+        return Err(Error::BadData {
+            what: args.file.display().to_string(),
+            problem: "holds nothing that is drawn unasked".into(),
+            remedy: match all.is_empty() {
+                true => "give a result, a report or a mesh".into(),
+                false => format!("give --pictures: it has {}", all.join(", ")),
+            },
+        });
+    }
     let style = Style::of(args);
     let files: Vec<PathBuf> = (chosen.iter())
         .map(|(source, offer)| {
@@ -183,6 +200,7 @@ const IN_FOLDERS: [&str; 5] = [
 /// The file, or those of a folder of results.
 fn sources(path: &Path) -> Result<Vec<PathBuf>> {
     if !path.is_dir() {
+        std::fs::metadata(path).map_err(|e| Error::io(path, "read", &e))?;
         return Ok(vec![path.to_owned()]);
     }
     let named = |name: &str| Some(path.join(name)).filter(|file| file.exists());

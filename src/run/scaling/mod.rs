@@ -30,6 +30,14 @@ fn on_root(args: &ScalingArgs) -> Result<String> {
     let mut simulated = Vec::new();
     for path in find(&args.folders)? {
         let report = read_json(&path)?;
+        let reason = report["result"]["stop_reason"].as_str().unwrap_or("");
+        if ["signal", "wall_time"].contains(&reason) {
+            tracing::warn!(
+                "{}: left out, since the run did not come to its end ({reason})",
+                path.display()
+            );
+            continue;
+        }
         match simulated_ranks(&report, &path)? {
             Some(rows) => simulated.push(rows),
             None => {
