@@ -169,8 +169,10 @@ fn odd_numbers_and_names_are_drawn() {
         .map(|t| if t % 2 == 0 { 7 } else { u32::MAX })
         .collect();
     let mesh = file.group("mesh").unwrap();
-    let data = mesh.new_dataset_builder().with_data(&domains);
-    data.create("domains").unwrap();
+    mesh.new_dataset_builder()
+        .with_data(&domains)
+        .create("domains")
+        .unwrap();
     drop((mesh, file));
     let plot = |arguments: &[&str]| run_with(dir, 1, &[], &[&["plot"], arguments].concat());
     plot(&["map.h5", "--pictures", "domains"]).succeeds();
