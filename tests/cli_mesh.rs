@@ -142,9 +142,9 @@ fn fibres_by_rule_on_surfaces_that_are_found_or_given() {
     assert!(one.sheets.is_some() && one.point_fields.contains_key("transmural"));
     // Surfaces that were mended by hand are not written over unasked.
     fs::write(folder.path().join("s/base.vtx"), "mended").unwrap();
-    let again = ["mesh", "fibres", "lv", "h.h5", "--write-surfaces", "s"];
+    let again = ["mesh", "fibres", "lv", "other.h5", "--write-surfaces", "s"];
     run(folder.path(), 1, &again).fails(2, &["base.vtx", "--overwrite"]);
-    assert!(!folder.path().join("h.h5").exists());
+    assert!(!folder.path().join("other.h5").exists());
     let forced = [&again[..], &["--overwrite"]].concat();
     run(folder.path(), 1, &forced).succeeds();
     // The same surfaces from the files; the same bits.
