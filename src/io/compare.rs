@@ -4,9 +4,10 @@ use std::collections::BTreeSet;
 use std::path::Path;
 
 use hdf5::types::{FixedUnicode, TypeDescriptor, VarLenUnicode};
-use hdf5::{Dataset, File, Group, Hyperslab, Location, SliceOrIndex};
+use hdf5::{Dataset, Group, Hyperslab, Location, SliceOrIndex};
 use ndarray::IxDyn;
 
+use super::dataset::open;
 use crate::error::{Error, Result};
 
 /// Numbers read at a time.
@@ -192,18 +193,6 @@ pub fn has(path: &Path, name: &str) -> Result<bool> {
     Ok(open(path)?.link_exists(name))
 }
 
-fn open(path: &Path) -> Result<File> {
-    std::fs::File::open(path).map_err(|e| Error::io(path, "read", &e))?;
-    File::open(path).map_err(|_| {
-        Error::bad_file(
-            path,
-            "file",
-            "not a readable HDF5 file",
-            "give an HDF5 file; if it is one, it may be truncated: make or copy it again",
-        )
-    })
-}
-
 fn unreadable(path: &Path, dataset: &str, e: &hdf5::Error) -> Error {
     let reason = e.to_string();
     let reason = reason
@@ -338,6 +327,8 @@ fn text(location: &Location, name: &str) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
+    use hdf5::File;
+
     use super::*;
 
     fn file(path: &Path, write: impl FnOnce(&File)) {

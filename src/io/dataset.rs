@@ -132,7 +132,8 @@ pub fn read_vertices(path: &Path, dataset: &str, n: usize) -> Result<Vec<u32>> {
     Ok(vertices)
 }
 
-fn open(path: &Path) -> Result<File> {
+/// Opens a file that should be HDF5.
+pub(super) fn open(path: &Path) -> Result<File> {
     open_file(
         path,
         "give an HDF5 file; if it is one, it may be truncated: make or copy it again",

@@ -12,10 +12,10 @@
 use std::path::Path;
 
 use hdf5::types::FixedAscii;
-use hdf5::{File, Group, H5Type};
+use hdf5::{Group, H5Type};
 
 use super::grid::{Array, Grid, TETRAHEDRON};
-use super::hdf5::{create_file, put_text, reason, write_error};
+use super::hdf5::{create_file, open_file, put_text, reason, write_error};
 use super::hdf5_source::Source;
 use super::{FileMesh, MeshFormat};
 use crate::atomic_file::replace;
@@ -38,12 +38,7 @@ impl MeshFormat for VtkHdf {
     }
 
     fn read(&self, path: &Path) -> Result<FileMesh> {
-        std::fs::File::open(path).map_err(|e| Error::io(path, "read", &e))?;
-        let file = File::open(path).map_err(|e| {
-            let problem = format!("not a readable HDF5 file ({})", reason(&e));
-            let remedy = "the file may be truncated; make or copy it again";
-            Error::bad_file(path, "file", problem, remedy)
-        })?;
+        let file = open_file(path, "the file may be truncated; make or copy it again")?;
         let group = file.group(ROOT).map_err(|_| {
             let remedy = "save an unstructured grid as VTKHDF (ParaView 5.12 or newer)";
             Error::bad_file(path, "/VTKHDF", "is missing", remedy)
