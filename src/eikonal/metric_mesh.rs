@@ -10,6 +10,7 @@ use crate::simd::prefetch;
 
 /// One tetrahedron.
 #[derive(Debug, Clone, Copy)]
+#[repr(C)]
 pub struct Tetrahedron<T> {
     /// Local vertices, in the file's order.
     pub vertices: [u32; 4],

@@ -17,6 +17,7 @@ pub mod fim;
 pub mod forward;
 mod found;
 mod front;
+mod gather;
 mod levels;
 pub mod local_solver;
 pub mod local_solves;

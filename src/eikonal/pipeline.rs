@@ -3,6 +3,7 @@
 //! Corners that cannot come below their limit are skipped ([`screen`](super::screen)); the others
 //! are solved ([`local_solves`](super::local_solves)).
 
+use super::block::LANES;
 use super::local_solves::LocalSolves;
 use super::metric_mesh::{Incidence, MetricMesh};
 use super::screen::Screen;
@@ -48,31 +49,13 @@ impl<T: Real> Pipeline<T> {
     /// for what their vertices with news bring: of a list of all corners around such vertices each
     /// tetrahedron is taken once.
     pub fn push(&mut self, source: &Source<T>, corners: &[Incidence]) {
-        let Source {
-            mesh,
-            inv_gamma,
-            times,
-            asked,
-        } = *source;
+        let mesh = source.mesh;
         let ask_for = |corner: &Incidence| prefetch(&mesh.tetrahedra, (corner >> 2) as usize);
         corners.iter().take(AHEAD).for_each(ask_for);
-        for (i, &incidence) in corners.iter().enumerate() {
-            corners.get(i + AHEAD).into_iter().for_each(ask_for);
-            let tet = &mesh.tetrahedra[(incidence >> 2) as usize];
-            let [a, b, c, d] = tet.vertices;
-            let time = |v: u32| T::load(&times[v as usize]);
-            let marked = [time(a), time(b), time(c), time(d)];
-            let [a, b, c, d] = marked.map(|time| u32::from(time.has_sign()));
-            // Without a branch: it could not be predicted.
-            let first = (a | b << 1 | c << 2 | d << 3).trailing_zeros();
-            self.screen.push(
-                incidence & !3,
-                tet,
-                marked,
-                inv_gamma[tet.domain as usize],
-                mesh.corners_below(asked, tet),
-                first == incidence & 3,
-            );
+        for (i, register) in corners.chunks(LANES).enumerate() {
+            let ahead = corners.iter().skip(LANES * i + AHEAD);
+            ahead.take(LANES).for_each(ask_for);
+            self.screen.take(self.kernels.level(), source, register);
             if self.screen.is_full() {
                 self.flush_screen();
             }

@@ -16,33 +16,38 @@
 
 use super::block::{Block, LANES, for_lanes};
 use super::compress::{Chosen, append};
-use super::metric_mesh::{CORNER_PAIRS, FACE, Tetrahedron};
+use super::gather::{Target, gather};
+use super::metric_mesh::{CORNER_PAIRS, FACE, Incidence};
+use super::pipeline::Source;
 use crate::real::Real;
 use crate::simd::SimdLevel;
 
 /// Tetrahedra per block.
 pub const SCREEN: usize = 64;
 
+/// Lanes stored: what fills a block may be followed by others of its register.
+const STORED: usize = SCREEN + LANES;
+
 /// A block of tetrahedra to be tested.
 pub struct Screen<T> {
     len: usize,
     /// Number of each tetrahedron · 4.
-    labels: [u32; SCREEN],
+    labels: [u32; STORED],
     /// Corners of each that are asked about, a bit each.
-    asked: [u8; SCREEN],
+    asked: [u8; STORED],
     /// For γ = 1.
-    lengths: [[T; SCREEN]; 6],
+    lengths: [[T; STORED]; 6],
     /// Divided by γ, once tested.
-    scaled: [[T; SCREEN]; 6],
+    scaled: [[T; STORED]; 6],
     /// Until it is tested the times that are news are negated.
-    times: [[T; SCREEN]; 4],
+    times: [[T; STORED]; 4],
     /// Those that are news, +∞ the others, once tested.
-    news: [[T; SCREEN]; 4],
+    news: [[T; STORED]; 4],
     /// Times above which a solution is of no interest, once tested.
-    limits: [[T; SCREEN]; 4],
-    inv_gamma: [T; SCREEN],
+    limits: [[T; STORED]; 4],
+    inv_gamma: [T; STORED],
     /// Bit c set: corner c is asked about and may fall ([`Real::INTEGERS`] and powers of two).
-    code: [T; SCREEN],
+    code: [T; STORED],
 }
 
 impl<T: Real> Default for Screen<T> {
@@ -50,57 +55,58 @@ impl<T: Real> Default for Screen<T> {
         let (zero, one) = (T::from_f64(0.0), T::from_f64(1.0));
         Self {
             len: 0,
-            labels: [0; SCREEN],
-            asked: [0; SCREEN],
-            lengths: [[one; SCREEN]; 6],
-            scaled: [[one; SCREEN]; 6],
-            times: [[zero; SCREEN]; 4],
-            news: [[zero; SCREEN]; 4],
-            limits: [[zero; SCREEN]; 4],
-            inv_gamma: [one; SCREEN],
-            code: [zero; SCREEN],
+            labels: [0; STORED],
+            asked: [0; STORED],
+            lengths: [[one; STORED]; 6],
+            scaled: [[one; STORED]; 6],
+            times: [[zero; STORED]; 4],
+            news: [[zero; STORED]; 4],
+            limits: [[zero; STORED]; 4],
+            inv_gamma: [one; STORED],
+            code: [zero; STORED],
         }
     }
 }
 
 impl<T: Real> Screen<T> {
-    /// Whether there is no room left.
+    /// Whether the block is full; else there is room for the lanes of a register.
     #[inline(always)]
     pub fn is_full(&self) -> bool {
-        self.len == SCREEN
+        self.len >= SCREEN
     }
 
-    /// Empties the block.
+    /// Begins the next block, with what is stored beyond this one.
     #[inline(always)]
     pub fn clear(&mut self) {
-        self.len = 0;
+        if self.len > SCREEN {
+            self.labels.copy_within(SCREEN.., 0);
+            self.asked.copy_within(SCREEN.., 0);
+            self.inv_gamma.copy_within(SCREEN.., 0);
+            for column in self.lengths.iter_mut().chain(&mut self.times) {
+                column.copy_within(SCREEN.., 0);
+            }
+        }
+        self.len = self.len.saturating_sub(SCREEN);
     }
 
-    /// Adds a tetrahedron, `label` its number · 4, if it is `wanted`, to be tested at the corners
-    /// `asked` (a bit each) for what those vertices bring whose times are news; these are `marked`
-    /// by their sign. There must be room. Free of branches.
+    /// Adds the tetrahedra of `corners`, one register of them at most, that are [wanted](gather),
+    /// to be tested for what their vertices with news bring. There must be room.
     #[inline(always)]
-    pub fn push(
-        &mut self,
-        label: u32,
-        tet: &Tetrahedron<T>,
-        marked: [T; 4],
-        inv_gamma: T,
-        asked: u8,
-        wanted: bool,
-    ) {
-        // There is room, so this is `len`; the compiler sees that it is in range.
-        let i = self.len % SCREEN;
-        self.labels[i] = label;
-        self.asked[i] = asked;
-        for (column, l) in self.lengths.iter_mut().zip(tet.lengths) {
-            column[i] = l;
+    pub fn take(&mut self, level: SimdLevel, source: &Source<T>, corners: &[Incidence]) {
+        let from = self.len;
+        let target = Target {
+            labels: &mut self.labels[from..],
+            asked: &mut self.asked[from..],
+            times: self.times.each_mut().map(|column| &mut column[from..]),
+        };
+        self.len += gather(level, source, corners, target);
+        for i in from..self.len {
+            let tet = &source.mesh.tetrahedra[(self.labels[i] >> 2) as usize];
+            for (column, l) in self.lengths.iter_mut().zip(tet.lengths) {
+                column[i] = l;
+            }
+            self.inv_gamma[i] = source.inv_gamma[tet.domain as usize];
         }
-        for (column, time) in self.times.iter_mut().zip(marked) {
-            column[i] = time;
-        }
-        self.inv_gamma[i] = inv_gamma;
-        self.len += usize::from(wanted);
     }
 
     /// The tetrahedra of the block whose corner `C` is to be solved.
@@ -109,7 +115,7 @@ impl<T: Real> Screen<T> {
         Chosen {
             codes: &self.code,
             bit: C as u32,
-            len: self.len,
+            len: self.len.min(SCREEN),
         }
     }
 
@@ -156,7 +162,7 @@ impl<T: Real> Screen<T> {
         let weights = [1.0, 2.0, 4.0, 8.0].map(T::from_f64);
         // Plain loops of their own: they become SIMD code, as parts of the one below they would not.
         for (news, times) in self.news.iter_mut().zip(&mut self.times) {
-            for (news, time) in news.iter_mut().zip(times) {
+            for (news, time) in news.iter_mut().zip(&mut times[..SCREEN]) {
                 let is_news = time.has_sign();
                 *news = if is_news { -*time } else { infinity };
                 *time = if is_news { -*time } else { *time };
@@ -281,6 +287,7 @@ impl<T: Real> Screen<T> {
 mod tests {
     use super::*;
     use crate::eikonal::local_solver::arrival;
+    use crate::eikonal::metric_mesh::{MetricMesh, Tetrahedron};
     use rand::{Rng, SeedableRng};
 
     /// Bug: the bound by a vertex with news took the least cosine to be at another vertex; behind
@@ -311,8 +318,18 @@ mod tests {
             let is_news = [0, 1, 2, 3].map(|v| is_news[v] && times[v] < f64::INFINITY);
             let marked = [0, 1, 2, 3].map(|v| if is_news[v] { -times[v] } else { times[v] });
             let old = [0, 1, 2, 3].map(|v| if is_news[v] { f64::INFINITY } else { times[v] });
+            let Some(first) = is_news.iter().position(|is_news| *is_news) else {
+                continue;
+            };
+            let mesh = MetricMesh::new(4, 4, vec![tet], 0..1);
+            let source = Source {
+                mesh: &mesh,
+                inv_gamma: &[inv_gamma],
+                times: &marked.map(Real::share),
+                asked: 4,
+            };
             let mut screen = Screen::<f64>::default();
-            screen.push(0, &tet, marked, inv_gamma, 15, true);
+            screen.take(SimdLevel::detect(), &source, &[first as u32]);
             screen.test(0.0);
             for c in 0..4 {
                 let new = arrival(&tet.corner(c, inv_gamma, &times));
