@@ -125,22 +125,13 @@ pub fn face_neighbours(vertex_count: usize, tetrahedra: &[[u32; 4]]) -> Result<V
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::mesh::generate::kuhn;
     use crate::tensor::{cross, dot, sub};
 
-    /// Cube of 6 Kuhn tetrahedra around the diagonal 0–7 (vertex = bits zyx).
+    /// The unit cube in six tetrahedra.
     fn cube() -> (Vec<[f64; 3]>, Vec<[u32; 4]>) {
-        let points = (0..8u32)
-            .map(|v| [0, 1, 2].map(|i| f64::from((v >> i) & 1)))
-            .collect();
-        let tetrahedra = vec![
-            [0, 1, 3, 7],
-            [0, 3, 2, 7],
-            [0, 2, 6, 7],
-            [0, 6, 4, 7],
-            [0, 4, 5, 7],
-            [0, 5, 1, 7],
-        ];
-        (points, tetrahedra)
+        let mesh = kuhn([1.0; 3], [1; 3]);
+        (mesh.points, mesh.tetrahedra)
     }
 
     #[test]
