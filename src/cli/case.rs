@@ -5,7 +5,8 @@ use std::path::PathBuf;
 use clap::{Args, Subcommand};
 
 use super::values::{at_least_one, device, key_and_value};
-use crate::config::{Argument, DeviceChoice, Inputs};
+use crate::config::{Argument, Inputs};
+use crate::device::DeviceChoice;
 
 /// A case: configuration files, keys set by hand.
 #[derive(Debug, Clone, Args)]

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::Args;
 
 use super::values::{at_least_one, device, not_negative};
-use crate::config::DeviceChoice;
+use crate::device::DeviceChoice;
 
 /// By how much numbers may differ.
 #[derive(Debug, Clone, Copy, Args)]

@@ -1,7 +1,7 @@
 //! Values of options, from their text; an error says what would be right.
 
 use super::pictures::Range;
-use crate::config::DeviceChoice;
+use crate::device::DeviceChoice;
 use crate::monodomain::options::Spacing;
 use crate::units::LengthUnit;
 

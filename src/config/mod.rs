@@ -35,7 +35,7 @@ pub use gradient::GradientOptions;
 pub use layers::Origin;
 pub use mesh::{FibreRule, MeshInput, MeshOrigin};
 pub use output::{OutputFormat, OutputOptions};
-pub use run::{DeviceChoice, RunOptions, SimdChoice};
+pub use run::{RunOptions, SimdChoice};
 pub use show::documentation;
 pub use source::{Place, Source, Sphere, Unknown};
 
