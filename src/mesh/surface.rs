@@ -84,6 +84,9 @@ pub fn for_each_face(
 }
 
 /// Vertices of the faces that only one tetrahedron has, outward for positive orientation.
+///
+/// # Errors
+/// As [`for_each_face`].
 pub fn boundary_faces(vertex_count: usize, tetrahedra: &[[u32; 4]]) -> Result<Vec<[u32; 3]>> {
     let mut faces = Vec::new();
     for_each_face(vertex_count, tetrahedra, |sides| {
@@ -95,6 +98,9 @@ pub fn boundary_faces(vertex_count: usize, tetrahedra: &[[u32; 4]]) -> Result<Ve
 }
 
 /// Vertices on the surface, in rising order.
+///
+/// # Errors
+/// As [`for_each_face`].
 pub fn surface_vertices(vertex_count: usize, tetrahedra: &[[u32; 4]]) -> Result<Vec<u32>> {
     let mut on_surface = vec![false; vertex_count];
     for_each_face(vertex_count, tetrahedra, |sides| {
@@ -111,6 +117,9 @@ pub fn surface_vertices(vertex_count: usize, tetrahedra: &[[u32; 4]]) -> Result<
 
 /// Tetrahedron across the face opposite to each corner; [`OUTSIDE`] on the surface and where more
 /// than two meet.
+///
+/// # Errors
+/// As [`for_each_face`].
 pub fn face_neighbours(vertex_count: usize, tetrahedra: &[[u32; 4]]) -> Result<Vec<[u32; 4]>> {
     let mut neighbours = vec![[OUTSIDE; 4]; tetrahedra.len()];
     for_each_face(vertex_count, tetrahedra, |sides| {
