@@ -11,7 +11,7 @@ use std::fs;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use command::{folder_with, has_mpirun, names, put, ranks, report, run, run_with, set, start};
+use command::{folder_with, has_mpirun, names, ranks, report, run, run_with, set, start};
 use fk_result::{assert_same, result};
 use small_disk::SmallDisk;
 
