@@ -23,7 +23,7 @@ fn noisy_slab() -> tempfile::TempDir {
 
 /// A dataset of the inversion in `folder/out`.
 #[track_caller]
-fn found(folder: &Path, name: &str) -> Vec<f64> {
+fn result_dataset(folder: &Path, name: &str) -> Vec<f64> {
     dataset(&folder.join("out/inversion.h5"), name)
 }
 
@@ -43,14 +43,17 @@ fn standard_deviations_stand_beside_the_estimate() {
             let error = gamma[k] - TWIN[k];
             assert!(error.abs() < 5.0 * deviations[k], "{result}");
         }
-        assert_eq!(found(path, "/inversion/uncertainty/gamma_std"), deviations);
-        let covariance = found(path, "/inversion/uncertainty/covariance");
-        let correlation = found(path, "/inversion/uncertainty/correlation");
+        assert_eq!(
+            result_dataset(path, "/inversion/uncertainty/gamma_std"),
+            deviations
+        );
+        let covariance = result_dataset(path, "/inversion/uncertainty/covariance");
+        let correlation = result_dataset(path, "/inversion/uncertainty/correlation");
         for i in 0..3 {
             assert!((covariance[4 * i].sqrt() - logs[i]).abs() < 1e-14);
             assert_eq!(correlation[4 * i], 1.0);
         }
-        let of_tetrahedra = found(path, "/fields/gamma_std");
+        let of_tetrahedra = result_dataset(path, "/fields/gamma_std");
         assert!(of_tetrahedra.iter().all(|s| deviations.contains(s)));
         all.push((gamma, deviations, correlation));
     }
@@ -98,7 +101,7 @@ fn a_domain_that_nothing_determines_has_no_standard_deviation() {
     for k in unseen {
         let k = k.as_u64().unwrap() as usize;
         assert!(result["gamma_std"][k].is_null(), "{result}");
-        let stored = found(path, "/inversion/uncertainty/gamma_std");
+        let stored = result_dataset(path, "/inversion/uncertainty/gamma_std");
         assert_eq!(stored[k], f64::INFINITY);
     }
     assert!(
@@ -150,7 +153,7 @@ fn the_weight_of_the_penalties_is_chosen() {
         let weights = [10.0, 1.0].map(|w: f64| w * factor);
         assert_eq!(found["neighbour_jump"].as_f64().unwrap(), weights[0]);
         assert_eq!(found["tikhonov"].as_f64().unwrap(), weights[1]);
-        assert_eq!(found(path, "/inversion/gamma").len() % 12, 0);
+        assert_eq!(result_dataset(path, "/inversion/gamma").len() % 12, 0);
         all.push((numbers(&result["gamma"]), factor));
     }
     assert!(all.windows(2).all(|pair| pair[0] == pair[1]), "ranks");
@@ -174,7 +177,7 @@ fn the_weight_of_the_penalties_is_chosen() {
     for (name, stored) in
         ["factor", "misfit", "penalty"].map(|n| (n, format!("/inversion/curve/{n}")))
     {
-        assert_eq!(column(name), found(path, &stored));
+        assert_eq!(column(name), result_dataset(path, &stored));
     }
     // The corner: where the circle through three neighbours is smallest.
     let bend = |i: usize| {
@@ -331,7 +334,7 @@ fn domains_are_refined_until_a_scar_is_found() {
         );
         // γ of each tetrahedron against the truth.
         let truth: Vec<u32> = dataset(&path.join("scar.h5"), "domains");
-        let gamma = found(path, "/fields/gamma");
+        let gamma = result_dataset(path, "/fields/gamma");
         let median = |domain: u32| {
             let of_domain = truth.iter().zip(&gamma).filter(|(d, _)| **d == domain);
             let mut members: Vec<f64> = of_domain.map(|(_, g)| *g).collect();
@@ -354,7 +357,10 @@ fn domains_are_refined_until_a_scar_is_found() {
         assert_eq!(*domains.iter().max().unwrap() as usize + 1, k);
         assert_eq!(numbers(&result["gamma"]).len(), k);
         assert_eq!(numbers(&result["gamma_std"]).len(), k);
-        assert_eq!(found(path, "/inversion/refinement/misfit"), of("misfit"));
+        assert_eq!(
+            result_dataset(path, "/inversion/refinement/misfit"),
+            of("misfit")
+        );
         all.push((gamma, domains));
     }
     assert!(all.windows(2).all(|pair| pair[0] == pair[1]), "ranks");
@@ -475,7 +481,7 @@ fn onset_and_place_of_a_source_are_found_with_gamma() {
                 assert!((g - truth).abs() < tolerance, "{result}");
             }
             let iterations = result["iterations"].as_u64().unwrap() as usize;
-            let history = found(path, "/inversion/sources");
+            let history = result_dataset(path, "/inversion/sources");
             assert_eq!(history.len(), 4 * (iterations + 1));
             assert_eq!(history[..4], [0.0, 3.0, 3.5, 1.5]);
             all.push((result["gamma"].clone(), result["sources"].clone()));
