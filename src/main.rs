@@ -56,7 +56,8 @@ fn main() -> ExitCode {
 fn communicator() -> Result<Box<dyn Communicator>> {
     #[cfg(feature = "mpi")]
     if isochrone::comm::mpi::launched() {
-        return Ok(Box::new(Timed::new(isochrone::comm::mpi::start()?)));
+        let world = isochrone::comm::mpi::start()?;
+        return Ok(Box::new(Timed::new(Box::new(world))));
     }
     Ok(Box::new(Solo))
 }

@@ -176,6 +176,9 @@ pub struct Provenance {
 impl Provenance {
     /// Provenance of a run of `configuration` (resolved, TOML) with the given input files.
     /// `simd` is the SIMD level of the kernels, `libraries` are names and versions. Reads the inputs to hash them.
+    ///
+    /// # Errors
+    /// [`Error::MissingInput`] or [`Error::Io`] where an input file cannot be read.
     pub fn new(
         ranks: usize,
         threads: usize,

@@ -9,7 +9,9 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-use command::{assert_no_results, has_mpirun, names, put, ranks, report, run, run_with, start};
+use command::{
+    assert_no_results, dataset, has_mpirun, names, put, ranks, report, run, run_with, start,
+};
 use isochrone::mesh::TetMesh;
 use isochrone::mesh::formats::write;
 use rand::{Rng, SeedableRng};
@@ -534,11 +536,10 @@ fn a_component_that_no_source_reaches() {
         let result = &report(&path.join("out"))["result"];
         assert_eq!(result["unreached_vertices"], 4);
         assert_eq!(result["last_activation_ms"], 2.0);
-        let file = hdf5::File::open(path.join("out/eikonal.h5")).unwrap();
-        let phi = file.dataset("/fields/activation_time").unwrap();
+        let phi: Vec<f64> = dataset(&path.join("out/eikonal.h5"), "/fields/activation_time");
         let infinity = f64::INFINITY;
         assert_eq!(
-            phi.read_raw::<f64>().unwrap(),
+            phi,
             [0.0, 2.0, 2.0, 2.0, infinity, infinity, infinity, infinity]
         );
 
@@ -829,11 +830,7 @@ const SLOW: [&str; 8] = [
 
 /// γ of all iterations.
 fn gamma_history(output: &Path) -> Vec<f64> {
-    let file = hdf5::File::open(output.join("inversion.h5")).unwrap();
-    file.dataset("/inversion/gamma")
-        .unwrap()
-        .read_raw()
-        .unwrap()
+    dataset(&output.join("inversion.h5"), "/inversion/gamma")
 }
 
 #[test]

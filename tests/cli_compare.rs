@@ -5,19 +5,8 @@ mod command;
 
 use std::path::Path;
 
-use command::{names, put, ranks, run, run_with};
-
-const SLAB: &str = r#"[mesh]
-generate = { kind = "slab", edge = 0.8, size = [6, 5, 3] }
-[conduction]
-speed = { fibre = 0.6, sheet = 0.3, normal = 0.2 }
-[domains]
-count = 3
-[[source]]
-point = [0.1, 0.2, 0.3]
-[inversion]
-twin = { gamma = [0.5, 1.5, 1.0] }
-"#;
+use command::inversion::SLAB;
+use command::{dataset, folder_with, names, put, ranks, run, run_with, set};
 
 const FK: &str = r#"[fk]
 grid = { shape = [40, 50], spacing = 0.25 }
@@ -35,17 +24,13 @@ frames_every = 4
 "#;
 
 fn folder() -> tempfile::TempDir {
-    let folder = tempfile::tempdir().unwrap();
-    put(folder.path(), "slab.toml", SLAB);
-    put(folder.path(), "fk.toml", FK);
-    folder
+    folder_with(&[("slab.toml", SLAB), ("fk.toml", FK)])
 }
 
 #[track_caller]
 fn make(path: &Path, command: &str, config: &str, output: &str, settings: &[&str]) {
-    let mut arguments = vec![command, config, "-q", "--output", output];
-    arguments.extend(settings.iter().flat_map(|s| ["--set", *s]));
-    run(path, 1, &arguments).succeeds();
+    let arguments = [command, config, "-q", "--output", output];
+    run(path, 1, &set(&arguments, settings)).succeeds();
 }
 
 #[test]
@@ -63,9 +48,8 @@ fn results_are_compared_by_norms_and_tolerances() {
         &["mesh.generate.edge=1.0"],
     );
     let last = |output: &str| {
-        let file = hdf5::File::open(path.join(output).join("eikonal.h5")).unwrap();
-        let phi = file.dataset("/fields/activation_time").unwrap();
-        let phi = phi.read_raw::<f64>().unwrap();
+        let result = path.join(output).join("eikonal.h5");
+        let phi: Vec<f64> = dataset(&result, "/fields/activation_time");
         phi.into_iter().fold(0.0, f64::max)
     };
     let largest = last("a") - last("b");

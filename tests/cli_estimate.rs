@@ -7,47 +7,30 @@ mod command;
 use std::path::Path;
 use std::time::Duration;
 
-use command::{put, ranks, report, run, start};
+use command::inversion::{SLAB, TWIN, invert};
+use command::{dataset, folder_with, numbers, put, ranks, report, run, set, start};
 use serde_json::Value;
 
-const SLAB: &str = r#"[mesh]
-generate = { kind = "slab", edge = 0.8, size = [6, 5, 3] }
-[conduction]
-speed = { fibre = 0.6, sheet = 0.3, normal = 0.2 }
-[domains]
-count = 3
-[[source]]
-point = [0.1, 0.2, 0.3]
-[inversion]
-twin = { gamma = [0.5, 1.5, 1.0], noise_ms = 0.1, seed = 3 }
+/// What makes the twin of [`SLAB`] noisy.
+const NOISE: &str = r#"twin.noise_ms = 0.1
+twin.seed = 3
 optimizer = "levenberg-marquardt"
 "#;
 
-/// The results of an inversion with `settings`.
+fn noisy_slab() -> tempfile::TempDir {
+    folder_with(&[("slab.toml", &format!("{SLAB}{NOISE}"))])
+}
+
+/// A dataset of the inversion in `folder/out`.
 #[track_caller]
-fn invert(folder: &Path, ranks: usize, config: &str, settings: &[&str]) -> Value {
-    let mut arguments = vec!["invert", config, "-q", "--overwrite", "--output", "out"];
-    arguments.extend(settings.iter().flat_map(|s| ["--set", *s]));
-    run(folder, ranks, &arguments).succeeds();
-    report(&folder.join("out"))["result"].clone()
-}
-
-fn numbers(value: &Value) -> Vec<f64> {
-    let list = value.as_array().unwrap().iter();
-    list.map(|x| x.as_f64().unwrap()).collect()
-}
-
-fn dataset(folder: &Path, name: &str) -> Vec<f64> {
-    let file = hdf5::File::open(folder.join("out/inversion.h5")).unwrap();
-    let found = file.dataset(name).unwrap();
-    found.read_raw::<f64>().unwrap()
+fn result_dataset(folder: &Path, name: &str) -> Vec<f64> {
+    dataset(&folder.join("out/inversion.h5"), name)
 }
 
 #[test]
 fn standard_deviations_stand_beside_the_estimate() {
-    let folder = tempfile::tempdir().unwrap();
+    let folder = noisy_slab();
     let path = folder.path();
-    put(path, "slab.toml", SLAB);
     let mut all = Vec::new();
     for ranks in ranks() {
         let result = invert(path, ranks, "slab.toml", &[]);
@@ -57,20 +40,20 @@ fn standard_deviations_stand_beside_the_estimate() {
         assert_eq!(result["noise_ms"], 0.1);
         for k in 0..3 {
             assert!((deviations[k] - gamma[k] * logs[k]).abs() < 1e-15);
-            let error = gamma[k] - [0.5, 1.5, 1.0][k];
+            let error = gamma[k] - TWIN[k];
             assert!(error.abs() < 5.0 * deviations[k], "{result}");
         }
         assert_eq!(
-            dataset(path, "/inversion/uncertainty/gamma_std"),
+            result_dataset(path, "/inversion/uncertainty/gamma_std"),
             deviations
         );
-        let covariance = dataset(path, "/inversion/uncertainty/covariance");
-        let correlation = dataset(path, "/inversion/uncertainty/correlation");
+        let covariance = result_dataset(path, "/inversion/uncertainty/covariance");
+        let correlation = result_dataset(path, "/inversion/uncertainty/correlation");
         for i in 0..3 {
             assert!((covariance[4 * i].sqrt() - logs[i]).abs() < 1e-14);
             assert_eq!(correlation[4 * i], 1.0);
         }
-        let of_tetrahedra = dataset(path, "/fields/gamma_std");
+        let of_tetrahedra = result_dataset(path, "/fields/gamma_std");
         assert!(of_tetrahedra.iter().all(|s| deviations.contains(s)));
         all.push((gamma, deviations, correlation));
     }
@@ -82,14 +65,8 @@ fn standard_deviations_stand_beside_the_estimate() {
         &["eikonal", "slab.toml", "-q", "--output", "times"],
     );
     times.succeeds();
-    let file = hdf5::File::open(path.join("times/eikonal.h5")).unwrap();
-    let phi = file.dataset("/fields/activation_time").unwrap();
-    let phi = phi.read_raw::<f64>().unwrap();
-    let noisy: Vec<f64> = {
-        let mut noisy = phi.clone();
-        isochrone::inversion::observations::add_noise(&mut noisy, 0.3, 4).unwrap();
-        noisy
-    };
+    let mut noisy = dataset(&path.join("times/eikonal.h5"), "/fields/activation_time");
+    isochrone::inversion::observations::add_noise(&mut noisy, 0.3, 4).unwrap();
     let measured = hdf5::File::create(path.join("measured.h5")).unwrap();
     let written = measured
         .new_dataset_builder()
@@ -113,20 +90,18 @@ fn standard_deviations_stand_beside_the_estimate() {
 
 #[test]
 fn a_domain_that_nothing_determines_has_no_standard_deviation() {
-    let folder = tempfile::tempdir().unwrap();
+    let folder = noisy_slab();
     let path = folder.path();
-    put(path, "slab.toml", SLAB);
     let near = "inversion.vertices={points=[[0.2,0.2,0.2],[0.3,0.3,0.3]]}";
-    let mut arguments = vec!["invert", "slab.toml", "--overwrite", "--output", "out"];
-    arguments.extend(["--set", near]);
-    let said = run(path, 1, &arguments).succeeds().stderr;
+    let arguments = ["invert", "slab.toml", "--overwrite", "--output", "out"];
+    let said = run(path, 1, &set(&arguments, &[near])).succeeds().stderr;
     let result = report(&path.join("out"))["result"].clone();
     let unseen = result["unseen_domains"].as_array().unwrap();
     assert!(!unseen.is_empty());
     for k in unseen {
         let k = k.as_u64().unwrap() as usize;
         assert!(result["gamma_std"][k].is_null(), "{result}");
-        let stored = dataset(path, "/inversion/uncertainty/gamma_std");
+        let stored = result_dataset(path, "/inversion/uncertainty/gamma_std");
         assert_eq!(stored[k], f64::INFINITY);
     }
     assert!(
@@ -162,9 +137,8 @@ regularisation = { neighbour_jump = 10.0, tikhonov = 1.0 }
 
 #[test]
 fn the_weight_of_the_penalties_is_chosen() {
-    let folder = tempfile::tempdir().unwrap();
+    let folder = folder_with(&[("noisy.toml", NOISY)]);
     let path = folder.path();
-    put(path, "noisy.toml", NOISY);
     let mut all = Vec::new();
     for ranks in ranks() {
         let choose = "inversion.regularisation.choose=discrepancy";
@@ -179,7 +153,7 @@ fn the_weight_of_the_penalties_is_chosen() {
         let weights = [10.0, 1.0].map(|w: f64| w * factor);
         assert_eq!(found["neighbour_jump"].as_f64().unwrap(), weights[0]);
         assert_eq!(found["tikhonov"].as_f64().unwrap(), weights[1]);
-        assert_eq!(dataset(path, "/inversion/gamma").len() % 12, 0);
+        assert_eq!(result_dataset(path, "/inversion/gamma").len() % 12, 0);
         all.push((numbers(&result["gamma"]), factor));
     }
     assert!(all.windows(2).all(|pair| pair[0] == pair[1]), "ranks");
@@ -203,7 +177,7 @@ fn the_weight_of_the_penalties_is_chosen() {
     for (name, stored) in
         ["factor", "misfit", "penalty"].map(|n| (n, format!("/inversion/curve/{n}")))
     {
-        assert_eq!(column(name), dataset(path, &stored));
+        assert_eq!(column(name), result_dataset(path, &stored));
     }
     // The corner: where the circle through three neighbours is smallest.
     let bend = |i: usize| {
@@ -231,9 +205,8 @@ fn the_weight_of_the_penalties_is_chosen() {
 
 #[test]
 fn rules_that_lack_something_say_what() {
-    let folder = tempfile::tempdir().unwrap();
+    let folder = folder_with(&[("noisy.toml", NOISY)]);
     let path = folder.path();
-    put(path, "noisy.toml", NOISY);
     let twin = "inversion.twin.noise_ms=0";
     let choose = |rule: &str| format!("inversion.regularisation.choose={rule}");
     let none = "inversion.regularisation={tikhonov=0,neighbour_jump=0}";
@@ -258,9 +231,8 @@ fn rules_that_lack_something_say_what() {
         ),
     ] {
         for ranks in ranks() {
-            let mut arguments = vec!["invert", "noisy.toml", "-q", "--output", "out"];
-            arguments.extend(settings.iter().flat_map(|s| ["--set", s]));
-            run(path, ranks, &arguments).fails(65, &words);
+            let arguments = ["invert", "noisy.toml", "-q", "--output", "out"];
+            run(path, ranks, &set(&arguments, &settings)).fails(65, &words);
         }
     }
 }
@@ -272,17 +244,9 @@ fn scar(path: &Path) {
         "mesh", "generate", "slab", "slab.h5", "--edge", "0.8", "--size", "8,6,3",
     ];
     run(path, 1, &mesh).succeeds();
-    let file = hdf5::File::open(path.join("slab.h5")).unwrap();
-    let points = file
-        .dataset("/mesh/points")
-        .unwrap()
-        .read_raw::<f64>()
-        .unwrap();
-    let tetrahedra = file
-        .dataset("/mesh/tetrahedra")
-        .unwrap()
-        .read_raw::<u32>()
-        .unwrap();
+    let slab = path.join("slab.h5");
+    let points: Vec<f64> = dataset(&slab, "/mesh/points");
+    let tetrahedra: Vec<u32> = dataset(&slab, "/mesh/tetrahedra");
     let (tetrahedra, _) = tetrahedra.as_chunks::<4>();
     let slow = |t: &[u32; 4]| {
         let sum = t
@@ -369,9 +333,8 @@ fn domains_are_refined_until_a_scar_is_found() {
             "{levels:?}"
         );
         // γ of each tetrahedron against the truth.
-        let file = hdf5::File::open(path.join("scar.h5")).unwrap();
-        let truth = file.dataset("domains").unwrap().read_raw::<u32>().unwrap();
-        let gamma = dataset(path, "/fields/gamma");
+        let truth: Vec<u32> = dataset(&path.join("scar.h5"), "domains");
+        let gamma = result_dataset(path, "/fields/gamma");
         let median = |domain: u32| {
             let of_domain = truth.iter().zip(&gamma).filter(|(d, _)| **d == domain);
             let mut members: Vec<f64> = of_domain.map(|(_, g)| *g).collect();
@@ -389,17 +352,15 @@ fn domains_are_refined_until_a_scar_is_found() {
         assert!((medians[0] - 1.0).abs() < 0.05, "{medians:?}");
         assert!((medians[1] / 0.25 - 1.0).abs() < 0.1, "{medians:?}");
         assert!(share > 0.9, "{share}");
-        let domains = hdf5::File::open(path.join("out/inversion.h5")).unwrap();
-        let domains = domains
-            .dataset("/mesh/domains")
-            .unwrap()
-            .read_raw::<u32>()
-            .unwrap();
+        let domains: Vec<u32> = dataset(&path.join("out/inversion.h5"), "/mesh/domains");
         let k = of("domains").last().copied().unwrap() as usize;
         assert_eq!(*domains.iter().max().unwrap() as usize + 1, k);
         assert_eq!(numbers(&result["gamma"]).len(), k);
         assert_eq!(numbers(&result["gamma_std"]).len(), k);
-        assert_eq!(dataset(path, "/inversion/refinement/misfit"), of("misfit"));
+        assert_eq!(
+            result_dataset(path, "/inversion/refinement/misfit"),
+            of("misfit")
+        );
         all.push((gamma, domains));
     }
     assert!(all.windows(2).all(|pair| pair[0] == pair[1]), "ranks");
@@ -448,9 +409,8 @@ fn a_refinement_that_is_stopped_goes_on_to_the_same_bits() {
     println!("{stops} stops");
     assert!(stops > 0);
     run(path, 1, &arguments("parts")).succeeds();
-    let read = |output: &str, name: &str| {
-        let file = hdf5::File::open(path.join(output).join("inversion.h5")).unwrap();
-        file.dataset(name).unwrap().read_raw::<f64>().unwrap()
+    let read = |output: &str, name: &str| -> Vec<f64> {
+        dataset(&path.join(output).join("inversion.h5"), name)
     };
     for name in [
         "/inversion/gamma",
@@ -497,9 +457,8 @@ optimizer = "levenberg-marquardt"
 
 #[test]
 fn onset_and_place_of_a_source_are_found_with_gamma() {
-    let folder = tempfile::tempdir().unwrap();
+    let folder = folder_with(&[("sources.toml", SOURCES)]);
     let path = folder.path();
-    put(path, "sources.toml", SOURCES);
     let bfgs = "inversion.optimizer=bfgs";
     for (settings, tolerance) in [(&[][..], 1e-5), (&[bfgs], 1e-3)] {
         let mut all = Vec::new();
@@ -522,7 +481,7 @@ fn onset_and_place_of_a_source_are_found_with_gamma() {
                 assert!((g - truth).abs() < tolerance, "{result}");
             }
             let iterations = result["iterations"].as_u64().unwrap() as usize;
-            let history = dataset(path, "/inversion/sources");
+            let history = result_dataset(path, "/inversion/sources");
             assert_eq!(history.len(), 4 * (iterations + 1));
             assert_eq!(history[..4], [0.0, 3.0, 3.5, 1.5]);
             all.push((result["gamma"].clone(), result["sources"].clone()));
@@ -546,9 +505,9 @@ fn onset_and_place_of_a_source_are_found_with_gamma() {
 
 #[test]
 fn a_twin_with_other_sources_than_the_case_is_refused() {
-    let folder = tempfile::tempdir().unwrap();
+    let folder = folder_with(&[("sources.toml", SOURCES)]);
     let path = folder.path();
-    put(path, "sources.toml", SOURCES);
+    let invert = ["invert", "sources.toml", "-q", "--output", "out"];
     for (setting, words) in [
         (
             "inversion.twin.onsets=[1,2]",
@@ -571,29 +530,12 @@ fn a_twin_with_other_sources_than_the_case_is_refused() {
             ["source.0.estimate", "\"point\""],
         ),
     ] {
-        let arguments = [
-            "invert",
-            "sources.toml",
-            "-q",
-            "--output",
-            "out",
-            "--set",
-            setting,
-        ];
-        run(path, 1, &arguments).fails(65, &words);
+        run(path, 1, &set(&invert, &[setting])).fails(65, &words);
     }
     // So far off that no vertex is within the radius.
-    let far = [
-        "invert",
-        "sources.toml",
-        "-q",
-        "--output",
-        "out",
-        "--set",
-        "source.0.point=[99,0,0]",
-    ];
     for ranks in ranks() {
-        run(path, ranks, &far).fails(65, &["source.0.radius", "enlarge"]);
+        run(path, ranks, &set(&invert, &["source.0.point=[99,0,0]"]))
+            .fails(65, &["source.0.radius", "enlarge"]);
     }
 }
 
@@ -601,8 +543,6 @@ fn a_twin_with_other_sources_than_the_case_is_refused() {
 /// the nearest vertex alone.
 #[test]
 fn a_point_with_a_radius_is_more_exact_than_a_vertex() {
-    let folder = tempfile::tempdir().unwrap();
-    let path = folder.path();
     let config = r#"[mesh]
 generate = { kind = "slab", edge = 0.8, size = [10, 8, 4] }
 [conduction]
@@ -610,20 +550,13 @@ speed = 0.5
 [[source]]
 point = [5.1, 4.3, 2.2]
 "#;
-    put(path, "point.toml", config);
+    let folder = folder_with(&[("point.toml", config)]);
+    let path = folder.path();
     let error = |ranks: usize, settings: &[&str]| {
-        let mut arguments = vec![
-            "eikonal",
-            "point.toml",
-            "-q",
-            "--overwrite",
-            "--output",
-            "out",
-        ];
-        arguments.extend(settings.iter().flat_map(|s| ["--set", *s]));
-        run(path, ranks, &arguments).succeeds();
-        let file = hdf5::File::open(path.join("out/eikonal.h5")).unwrap();
-        let read = |name: &str| file.dataset(name).unwrap().read_raw::<f64>().unwrap();
+        let arguments = ["eikonal", "point.toml", "-q", "--overwrite", "-o", "out"];
+        run(path, ranks, &set(&arguments, settings)).succeeds();
+        let result = path.join("out/eikonal.h5");
+        let read = |name: &str| -> Vec<f64> { dataset(&result, name) };
         let (points, phi) = (read("/mesh/points"), read("/fields/activation_time"));
         let exact = points.chunks_exact(3).map(|x| {
             let e = [x[0] - 5.1, x[1] - 4.3, x[2] - 2.2];
@@ -643,16 +576,8 @@ point = [5.1, 4.3, 2.2]
         assert_eq!(error(ranks, &["source.0.radius=2.4"]), ball);
     }
     let run = |setting: &str| {
-        let arguments = [
-            "eikonal",
-            "point.toml",
-            "-q",
-            "--set",
-            setting,
-            "--output",
-            "no",
-        ];
-        run(path, 1, &arguments)
+        let arguments = ["eikonal", "point.toml", "-q", "--output", "no"];
+        run(path, 1, &set(&arguments, &[setting]))
     };
     run("source.0.radius=1e-3").fails(65, &["source.0.radius", "enlarge"]);
     run("source.0.estimate=[\"point\"]").fails(65, &["source.0.estimate", "radius"]);

@@ -11,7 +11,7 @@ use std::fs;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use command::{has_mpirun, names, put, ranks, report, run, run_with, start};
+use command::{folder_with, has_mpirun, names, ranks, report, run, run_with, set, start};
 use fk_result::{assert_same, result};
 use small_disk::SmallDisk;
 
@@ -66,9 +66,7 @@ activation_threshold = 0.5
 
 /// A folder with `case.toml`.
 fn folder(case: &str) -> tempfile::TempDir {
-    let folder = tempfile::tempdir().unwrap();
-    put(folder.path(), "case.toml", case);
-    folder
+    folder_with(&[("case.toml", case)])
 }
 
 /// `isochrone fk case.toml -q --output OUT` with more arguments, settings and one thread.
@@ -78,8 +76,7 @@ fn arguments<'a>(out: &'a str, more: &[&'a str], settings: &[&'a str]) -> Vec<&'
         arguments.extend(["--threads", "1"]);
     }
     arguments.extend(more);
-    arguments.extend(settings.iter().flat_map(|s| ["--set", *s]));
-    arguments
+    set(&arguments, settings)
 }
 
 /// Ranks and threads to go on with.

@@ -8,7 +8,7 @@ mod fk_result;
 use std::fs;
 use std::path::Path;
 
-use command::{names, put, ranks, report, run};
+use command::{dataset, folder_with, names, put, ranks, report, run, set};
 use fk_result::{assert_same, result};
 
 /// Recorders whose intervals do not fit the ends of runs below.
@@ -34,17 +34,13 @@ tip_every = 0.7
 "#;
 
 fn folder() -> tempfile::TempDir {
-    let folder = tempfile::tempdir().unwrap();
-    put(folder.path(), "case.toml", CASE);
-    folder
+    folder_with(&[("case.toml", CASE)])
 }
 
 /// `isochrone fk case.toml` with one thread, flags and settings.
 fn arguments<'a>(out: &'a str, flags: &[&'a str], settings: &[&'a str]) -> Vec<&'a str> {
-    let mut arguments = vec!["fk", "case.toml", "--threads", "1", "--output", out];
-    arguments.extend(flags);
-    arguments.extend(settings.iter().flat_map(|s| ["--set", *s]));
-    arguments
+    let arguments = ["fk", "case.toml", "--threads", "1", "--output", out];
+    set(&[&arguments[..], flags].concat(), settings)
 }
 
 /// Was: exit 0 and a state of 5 ms under the name of one of 3 ms.
@@ -143,9 +139,7 @@ fn no_vertex_is_activated_after_the_end() {
         "fk.record.probes=[]",
     ];
     run(path, 1, &arguments("out", &["-q"], &settings)).succeeds();
-    let file = hdf5::File::open(path.join("out/activation.h5")).unwrap();
-    let times = file.dataset("/fields/activation_time").unwrap();
-    let times: Vec<f64> = times.read_raw().unwrap();
+    let times: Vec<f64> = dataset(&path.join("out/activation.h5"), "/fields/activation_time");
     let reached = times.iter().filter(|t| **t <= 20.0).count();
     let never = times.iter().filter(|t| **t == f64::INFINITY).count();
     assert!(reached > 0 && never > 0, "{reached} {never}");
@@ -396,8 +390,8 @@ fn the_ready_scar_records_durations() {
         arguments.extend(["--set", setting]);
     }
     run(folder.path(), 1, &arguments).succeeds();
-    let file = hdf5::File::open(folder.path().join("out/fk.h5")).unwrap();
-    let read = |name: &str| -> Vec<f64> { file.dataset(name).unwrap().read_raw().unwrap() };
+    let result = folder.path().join("out/fk.h5");
+    let read = |name: &str| -> Vec<f64> { dataset(&result, name) };
     let (times, apd) = (read("/fk/activation_time"), read("/fk/apd"));
     let reached = times.iter().filter(|t| t.is_finite()).count();
     assert_eq!(reached, 21_548);

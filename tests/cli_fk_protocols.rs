@@ -5,7 +5,7 @@ mod command;
 
 use std::path::Path;
 
-use command::{assert_no_results, has_mpirun, names, put, ranks, report, run, start};
+use command::{assert_no_results, dataset, has_mpirun, names, put, ranks, report, run, start};
 
 /// APD90 of beat 10 of set 3 under 0.4/ms for 1 ms every 400 ms: LSODA with exact switches at a
 /// relative tolerance of 1e-10, in a program of its own.
@@ -78,12 +78,9 @@ fn a_pacing_train_has_the_duration_of_its_tenth_beat() {
     let folder = tempfile::tempdir().unwrap();
     put(folder.path(), "case.toml", TEN_BEATS);
     run(folder.path(), 1, &["fk", "case.toml", "-q", "-o", "out"]).succeeds();
-    let file = hdf5::File::open(folder.path().join("out/fk.h5")).unwrap();
-    let count: Vec<u32> = (file.dataset("/fk/activation_count").unwrap())
-        .read_raw()
-        .unwrap();
-    assert_eq!(count, [10]);
-    let apd: Vec<f64> = file.dataset("/fk/apd").unwrap().read_raw().unwrap();
+    let result = folder.path().join("out/fk.h5");
+    assert_eq!(dataset::<u32>(&result, "/fk/activation_count"), [10]);
+    let apd: Vec<f64> = dataset(&result, "/fk/apd");
     assert!((apd[0] - APD90_BEAT_10).abs() < 0.2, "{apd:?}");
 }
 

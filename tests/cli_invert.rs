@@ -4,24 +4,9 @@
 
 mod command;
 
-use std::path::Path;
-
-use command::{put, ranks, report, run};
+use command::inversion::{SLAB, TWIN, invert};
+use command::{dataset, folder_with, numbers, put, ranks, report, run, set};
 use serde_json::Value;
-
-const SLAB: &str = r#"[mesh]
-generate = { kind = "slab", edge = 0.8, size = [6, 5, 3] }
-[conduction]
-speed = { fibre = 0.6, sheet = 0.3, normal = 0.2 }
-[domains]
-count = 3
-[[source]]
-point = [0.1, 0.2, 0.3]
-[inversion]
-twin = { gamma = [0.5, 1.5, 1.0] }
-"#;
-
-const TWIN: [f64; 3] = [0.5, 1.5, 1.0];
 
 const ELLIPSOID: &str = r#"[mesh]
 generate = { kind = "ellipsoid", edge = 5.0 }
@@ -36,24 +21,12 @@ twin = { gamma = [0.5, 1.5, 1.0] }
 vertices = "surface"
 "#;
 
-/// The results of an inversion with `settings`.
-#[track_caller]
-fn invert(folder: &Path, ranks: usize, config: &str, settings: &[&str]) -> Value {
-    let mut arguments = vec!["invert", config, "-q", "--overwrite", "--output", "out"];
-    arguments.extend(settings.iter().flat_map(|s| ["--set", *s]));
-    run(folder, ranks, &arguments).succeeds();
-    report(&folder.join("out"))["result"].clone()
-}
-
 fn slab() -> tempfile::TempDir {
-    let folder = tempfile::tempdir().unwrap();
-    put(folder.path(), "slab.toml", SLAB);
-    folder
+    folder_with(&[("slab.toml", SLAB)])
 }
 
 fn gamma(result: &Value) -> Vec<f64> {
-    let list = result["gamma"].as_array().unwrap().iter();
-    list.map(|g| g.as_f64().unwrap()).collect()
+    numbers(&result["gamma"])
 }
 
 #[track_caller]
@@ -305,9 +278,9 @@ fn a_domain_that_no_measurement_can_see_is_named() {
     let near = "inversion.vertices={points=[[0.2,0.2,0.2],[0.3,0.3,0.3]]}";
     for ranks in ranks() {
         let run = |settings: &[&str]| {
-            let mut arguments = vec!["invert", "slab.toml", "--overwrite", "--output", "out"];
-            arguments.extend(settings.iter().flat_map(|s| ["--set", *s]));
-            let said = command::run(path, ranks, &arguments).succeeds().stderr;
+            let arguments = ["invert", "slab.toml", "--overwrite", "--output", "out"];
+            let said = command::run(path, ranks, &set(&arguments, settings));
+            let said = said.succeeds().stderr;
             (report(&path.join("out"))["result"].clone(), said)
         };
         let (result, said) = run(&[near]);
@@ -331,9 +304,7 @@ fn a_changed_measurement_is_not_resumed() {
     let folder = slab();
     let path = folder.path();
     let write = |shift: f64| {
-        let n = hdf5::File::open(path.join("out/inversion.h5")).unwrap();
-        let times = n.dataset("/fields/activation_time").unwrap();
-        let times: Vec<f64> = times.read_raw::<f64>().unwrap();
+        let times: Vec<f64> = dataset(&path.join("out/inversion.h5"), "/fields/activation_time");
         let times: Vec<f64> = times.iter().map(|t| t + shift).collect();
         let file = hdf5::File::create(path.join("measured.h5")).unwrap();
         let made = file.new_dataset_builder().with_data(&times);
@@ -349,17 +320,8 @@ fn a_changed_measurement_is_not_resumed() {
         &[measured, "inversion.stop.iterations=1"],
     );
     let resume = |how: &str| {
-        let arguments = [
-            "invert",
-            "slab.toml",
-            "-q",
-            how,
-            "--output",
-            "out",
-            "--set",
-            measured,
-        ];
-        run(path, 1, &arguments)
+        let arguments = ["invert", "slab.toml", "-q", how, "--output", "out"];
+        run(path, 1, &set(&arguments, &[measured]))
     };
     resume("--resume").succeeds();
     write(0.1);

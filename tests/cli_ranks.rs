@@ -6,7 +6,7 @@ mod command;
 
 use std::path::Path;
 
-use command::{has_mpirun, put, run_with};
+use command::{dataset, has_mpirun, put, run_with};
 
 /// A coarse left ventricle, strongly anisotropic so that some of the upwind graph is cyclic, with
 /// sources in several parts.
@@ -53,10 +53,9 @@ fn bits(folder: &Path, ranks: usize, threads: usize, simd: &str) -> Vec<u64> {
             arguments.extend(["--tensor", "--jacobian"]);
         }
         run_with(folder, ranks, &[("ISOCHRONE_SIMD", simd)], &arguments).succeeds();
-        let file = hdf5::File::open(folder.join("out").join(file)).unwrap();
-        for dataset in datasets {
-            let values: Vec<f64> = file.dataset(dataset).unwrap().read_raw().unwrap();
-            assert!(values.iter().all(|x| !x.is_nan()), "{dataset}");
+        for name in datasets {
+            let values: Vec<f64> = dataset(&folder.join("out").join(file), name);
+            assert!(values.iter().all(|x| !x.is_nan()), "{name}");
             bits.extend(values.into_iter().map(f64::to_bits));
         }
     }

@@ -8,8 +8,11 @@ use isochrone::io::{Checkpoint, CheckpointWriter, Fingerprint, Segments, latest}
 use isochrone::sha256;
 use serde_json::json;
 
+#[path = "common/results.rs"]
+mod results;
 #[path = "common/small_disk.rs"]
 mod small_disk;
+use results::names;
 use small_disk::SmallDisk;
 
 fn fingerprint(dt: f64) -> Fingerprint {
@@ -46,15 +49,6 @@ fn write(folder: &Path, step: u64, keep: usize) -> Result<()> {
     checkpoint.array::<f64>("none", &[0, 3], &[])?;
     checkpoint.json("tips", &json!([{"id": 3, "at": [0.1, 1e-300]}]))?;
     checkpoint.finish(keep)
-}
-
-fn names(folder: &Path) -> Vec<String> {
-    let entries = std::fs::read_dir(folder).unwrap();
-    let mut names: Vec<String> = entries
-        .map(|e| e.unwrap().file_name().to_string_lossy().into_owned())
-        .collect();
-    names.sort();
-    names
 }
 
 fn newest(folder: &Path) -> Result<Option<Checkpoint>> {

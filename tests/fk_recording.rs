@@ -2,14 +2,16 @@
 //! is full; who can read them.
 
 use std::path::Path;
-use std::process::Command;
 
 use isochrone::error::Result;
 use isochrone::io::{Layout, Recording, ResultFile, Segments};
 use isochrone::monodomain::grid::Grid;
 
+#[path = "common/results.rs"]
+mod results;
 #[path = "common/small_disk.rs"]
 mod small_disk;
+use results::{check_results, names, python_has};
 use small_disk::SmallDisk;
 
 fn grid(shape: &[usize]) -> Grid {
@@ -92,15 +94,6 @@ fn content(path: &Path) -> Vec<(String, Vec<usize>, Vec<u64>)> {
         (name.to_string(), dataset.shape(), bits)
     })
     .collect()
-}
-
-fn names(folder: &Path) -> Vec<String> {
-    let entries = std::fs::read_dir(folder).unwrap();
-    let mut names: Vec<String> = entries
-        .map(|e| e.unwrap().file_name().to_string_lossy().into_owned())
-        .collect();
-    names.sort();
-    names
 }
 
 fn begin(folder: &Path, layout: &Layout, segments: Segments) -> Result<Recording> {
@@ -400,11 +393,7 @@ fn a_full_disk_while_recording_leaves_complete_segments() {
 
 #[test]
 fn other_programs_read_them() {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let script = root.join("scripts/check_results.py");
-    let python = |arguments: &[&std::ffi::OsStr]| Command::new("python3").args(arguments).output();
-    if !python(&["-c".as_ref(), "import h5py, vtk".as_ref()]).is_ok_and(|o| o.status.success()) {
-        eprintln!("SKIPPED: no python3 with h5py and vtk");
+    if !python_has("h5py, vtk") {
         return;
     }
     let folder = tempfile::tempdir().unwrap();
@@ -427,13 +416,7 @@ fn other_programs_read_them() {
             recording.finish(add).unwrap();
         }
     }
-    let check = || {
-        let output = python(&[script.as_ref(), folder.path().as_ref()]).unwrap();
-        let text = String::from_utf8_lossy(&output.stdout).into_owned();
-        let errors = String::from_utf8_lossy(&output.stderr).into_owned();
-        (output.status.code(), text + &errors)
-    };
-    let (code, text) = check();
+    let (code, text) = check_results(folder.path());
     assert_eq!(code, Some(0), "{text}");
     assert!(text.contains("3 frames"), "{text}");
 
@@ -444,7 +427,7 @@ fn other_programs_read_them() {
         let wrong = xml.replace(from, to);
         assert_ne!(wrong, xml);
         std::fs::write(&xdmf, wrong).unwrap();
-        let (code, text) = check();
+        let (code, text) = check_results(folder.path());
         assert_eq!(code, Some(1), "{text}");
     }
 }

@@ -1,14 +1,16 @@
 //! Result files: what is in them, who can read them, what is left when the disk is full.
 
 use std::path::Path;
-use std::process::Command;
 
 use isochrone::atomic_file::write_atomic;
 use isochrone::io::{Centre, ResultFile, read_f64, read_rows};
 use isochrone::mesh::{Field, TetMesh, formats};
 
+#[path = "common/results.rs"]
+mod results;
 #[path = "common/small_disk.rs"]
 mod small_disk;
+use results::{check_results, names, python_has, run_python};
 use small_disk::SmallDisk;
 
 /// The unit cube in six tetrahedra, everything on it that a mesh can carry.
@@ -75,15 +77,6 @@ fn write(path: &Path) -> isochrone::error::Result<()> {
     ])?;
     file.number("/", "ranks", 2u64)?;
     file.finish()
-}
-
-fn names(folder: &Path) -> Vec<String> {
-    let entries = std::fs::read_dir(folder).unwrap();
-    let mut names: Vec<String> = entries
-        .map(|e| e.unwrap().file_name().to_string_lossy().into_owned())
-        .collect();
-    names.sort();
-    names
 }
 
 #[test]
@@ -218,20 +211,10 @@ fn a_full_disk_is_an_error_and_leaves_nothing() {
 fn other_programs_read_them() {
     let folder = tempfile::tempdir().unwrap();
     write(&folder.path().join("eikonal.h5")).unwrap();
-    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let script = root.join("scripts/check_results.py");
-    let python = |arguments: &[&std::ffi::OsStr]| Command::new("python3").args(arguments).output();
-    if !python(&["-c".as_ref(), "import h5py, vtk".as_ref()]).is_ok_and(|o| o.status.success()) {
-        eprintln!("SKIPPED: no python3 with h5py and vtk");
+    if !python_has("h5py, vtk") {
         return;
     }
-    let check = || {
-        let output = python(&[script.as_ref(), folder.path().as_ref()]).unwrap();
-        let text = String::from_utf8_lossy(&output.stdout).into_owned();
-        let errors = String::from_utf8_lossy(&output.stderr).into_owned();
-        (output.status.code(), text + &errors)
-    };
-    let (code, text) = check();
+    let (code, text) = check_results(folder.path());
     assert_eq!(code, Some(0), "{text}");
     assert!(text.contains("activation_time"), "{text}");
 
@@ -241,7 +224,7 @@ fn other_programs_read_them() {
     let wrong = xml.replace("/fields/activation_time<", "/fields/a &amp; b<");
     assert_ne!(wrong, xml);
     std::fs::write(&xdmf, wrong).unwrap();
-    let (code, text) = check();
+    let (code, text) = check_results(folder.path());
     assert_eq!(code, Some(1), "{text}");
 }
 
@@ -260,12 +243,9 @@ with h5py.File(sys.argv[1]) as f:
     assert f.attrs["version"] == "0.1.0"
     assert f.attrs["ranks"] + 1 == 3
 "#;
-    let python = |arguments: &[&str]| Command::new("python3").args(arguments).output();
-    if !python(&["-c", "import h5py"]).is_ok_and(|o| o.status.success()) {
-        eprintln!("SKIPPED: no python3 with h5py");
+    if !python_has("h5py") {
         return;
     }
-    let output = python(&["-c", script, path.to_str().unwrap()]).unwrap();
-    let errors = String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success(), "{errors}");
+    let (code, text) = run_python(&["-c".as_ref(), script.as_ref(), path.as_ref()]);
+    assert_eq!(code, Some(0), "{text}");
 }

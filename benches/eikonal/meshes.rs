@@ -3,7 +3,7 @@
 use isochrone::comm::Communicator;
 use isochrone::comm::solo::Solo;
 use isochrone::mesh::TetMesh;
-use isochrone::mesh::generate::{Generator, generate};
+use isochrone::mesh::generate::{Generator, generate, kuhn};
 use isochrone::partition::local_mesh::{LocalMesh, WholeMesh, distribute};
 use isochrone::partition::{material_domains, vertex_parts};
 use isochrone::tensor::{Metric, VelocityTensor};
@@ -31,7 +31,7 @@ pub struct Built {
 impl Mesh {
     pub fn build(self) -> Built {
         let mesh = match self {
-            Mesh::Cube(n) => kuhn(n),
+            Mesh::Cube(n) => kuhn([1.0; 3], [n; 3]),
             Mesh::LeftVentricle(edge) => generated(&Generator::Ellipsoid {
                 edge,
                 fibre_angles: Default::default(),
@@ -91,34 +91,4 @@ impl Built {
 
 fn generated(generator: &Generator) -> TetMesh {
     generate(generator, 1.0).expect("a mesh")
-}
-
-/// The unit cube, n³ cells of six Kuhn tetrahedra each.
-fn kuhn(n: usize) -> TetMesh {
-    let side = n + 1;
-    let number = |i: [usize; 3]| (i[0] + side * (i[1] + side * i[2])) as u32;
-    let points = (0..side.pow(3))
-        .map(|v| [v % side, v / side % side, v / side / side].map(|i| i as f64 / n as f64))
-        .collect();
-    let paths = [
-        [0, 1, 2],
-        [1, 2, 0],
-        [2, 0, 1],
-        [0, 2, 1],
-        [2, 1, 0],
-        [1, 0, 2],
-    ];
-    let mut tetrahedra = Vec::new();
-    for cell in 0..n.pow(3) {
-        for path in paths {
-            let mut at = [cell % n, cell / n % n, cell / n / n];
-            tetrahedra.push([0, 1, 2, 3].map(|step| {
-                if step > 0 {
-                    at[path[step - 1]] += 1;
-                }
-                number(at)
-            }));
-        }
-    }
-    TetMesh::new(points, tetrahedra)
 }

@@ -11,6 +11,11 @@ pub(crate) fn from_bytes<T: Pod>(bytes: &[u8]) -> Vec<T> {
     bytemuck::allocation::pod_collect_to_vec(bytes)
 }
 
+/// Refuses parts of a scatter that are not one for each rank: a bug of the caller.
+pub(super) fn assert_one_part_per_rank(comm: &dyn Communicator, parts: &[Vec<u8>]) {
+    assert_eq!(parts.len(), comm.size(), "scatter needs one part per rank");
+}
+
 /// Turns an error of any rank into an error of all ranks, shown once (with the lowest rank's
 /// message). Collective.
 pub fn agree<T>(comm: &dyn Communicator, result: Result<T>) -> Result<T> {

@@ -6,62 +6,80 @@
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use super::Communicator;
+use super::watched::{Watch, Watched};
 
 /// Another communicator, measured.
-pub struct Metered<'a> {
-    inner: &'a dyn Communicator,
-    meter: Mutex<Meter>,
+pub type Metered<'a> = Watched<&'a dyn Communicator, Meter>;
+
+impl<'a> Metered<'a> {
+    /// Measures the calling thread from now on.
+    pub fn new(inner: &'a dyn Communicator) -> Self {
+        Self::by(Meter::running(), inner)
+    }
+
+    /// Seconds computed before each communication so far, and after the last; starts anew.
+    pub fn take(&self) -> Vec<f64> {
+        self.watch
+            .around(|| std::mem::take(&mut self.watch.readings().steps))
+    }
 }
 
-struct Meter {
+/// Processor time of one thread, without that of its communication.
+pub struct Meter {
+    readings: Mutex<Readings>,
+}
+
+struct Readings {
     /// Processor time of this thread at the end of the last communication, s.
     since: f64,
     /// Seconds computed before each communication.
     steps: Vec<f64>,
 }
 
-impl<'a> Metered<'a> {
-    /// Measures the calling thread from now on.
-    pub fn new(inner: &'a dyn Communicator) -> Self {
+impl Meter {
+    fn running() -> Self {
         Self {
-            inner,
-            meter: Mutex::new(Meter {
+            readings: Mutex::new(Readings {
                 since: thread_seconds(),
                 steps: Vec::new(),
             }),
         }
     }
 
-    /// Seconds computed before each communication so far, and after the last; starts anew.
-    pub fn take(&self) -> Vec<f64> {
-        self.stop();
-        let steps = std::mem::take(&mut self.meter().steps);
-        self.start();
-        steps
-    }
-
-    fn meter(&self) -> MutexGuard<'_, Meter> {
-        self.meter.lock().unwrap_or_else(PoisonError::into_inner)
+    fn readings(&self) -> MutexGuard<'_, Readings> {
+        self.readings.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn stop(&self) {
         let now = thread_seconds();
-        let mut meter = self.meter();
-        let step = now - meter.since;
-        meter.steps.push(step);
-        meter.since = now;
+        let mut readings = self.readings();
+        let step = now - readings.since;
+        readings.steps.push(step);
+        readings.since = now;
     }
 
     fn start(&self) {
-        self.meter().since = thread_seconds();
+        self.readings().since = thread_seconds();
     }
+}
 
+impl Watch for Meter {
     /// What the call itself takes is not the rank's: a collective of this process is not MPI's.
-    fn around<R>(&self, call: impl FnOnce(&dyn Communicator) -> R) -> R {
+    fn around<R>(&self, call: impl FnOnce() -> R) -> R {
         self.stop();
-        let result = call(self.inner);
+        let result = call();
         self.start();
         result
+    }
+
+    /// Sending and receiving count with the next step; waiting takes no processor time.
+    fn around_exchange<R>(
+        &self,
+        call: impl FnOnce(&mut dyn FnMut()) -> R,
+        meanwhile: &mut dyn FnMut(),
+    ) -> R {
+        self.stop();
+        call(meanwhile)
     }
 }
 
@@ -75,55 +93,6 @@ pub fn critical_path(ranks: &[Vec<f64>]) -> f64 {
             of_ranks.copied().fold(0.0, f64::max)
         })
         .sum()
-}
-
-impl Communicator for Metered<'_> {
-    fn rank(&self) -> usize {
-        self.inner.rank()
-    }
-    fn size(&self) -> usize {
-        self.inner.size()
-    }
-    fn node_rank(&self) -> usize {
-        self.inner.node_rank()
-    }
-    fn barrier(&self) {
-        self.around(|comm| comm.barrier());
-    }
-    fn max_f64(&self, values: &mut [f64]) {
-        self.around(|comm| comm.max_f64(values));
-    }
-    fn min_f64(&self, values: &mut [f64]) {
-        self.around(|comm| comm.min_f64(values));
-    }
-    fn sum_f64(&self, values: &mut [f64]) {
-        self.around(|comm| comm.sum_f64(values));
-    }
-    fn sum_u64(&self, values: &mut [u64]) {
-        self.around(|comm| comm.sum_u64(values));
-    }
-    fn broadcast(&self, root: usize, bytes: &mut Vec<u8>) {
-        self.around(|comm| comm.broadcast(root, bytes));
-    }
-    fn gather(&self, root: usize, bytes: &[u8]) -> Vec<Vec<u8>> {
-        self.around(|comm| comm.gather(root, bytes))
-    }
-    fn scatter(&self, root: usize, parts: Vec<Vec<u8>>) -> Vec<u8> {
-        self.around(|comm| comm.scatter(root, parts))
-    }
-    /// Sending and receiving count with the next step; waiting takes no processor time.
-    fn exchange(
-        &self,
-        outgoing: &[(usize, Vec<u8>)],
-        incoming: &[usize],
-        meanwhile: &mut dyn FnMut(),
-    ) -> Vec<Vec<u8>> {
-        self.stop();
-        self.inner.exchange(outgoing, incoming, meanwhile)
-    }
-    fn abort(&self, exit_code: u8) -> ! {
-        self.inner.abort(exit_code)
-    }
 }
 
 /// Processor time of the calling thread, s.

@@ -13,6 +13,7 @@ mod reproducible;
 pub mod solo;
 pub mod threads;
 pub mod timed;
+pub mod watched;
 
 use std::time::Duration;
 
@@ -54,7 +55,10 @@ pub trait Communicator: Send + Sync {
     /// The bytes of every rank, in order of rank, on `root`; empty elsewhere.
     fn gather(&self, root: usize, bytes: &[u8]) -> Vec<Vec<u8>>;
 
-    /// Part `r` of `parts` (read on `root` only, one per rank) on rank `r`.
+    /// Part `r` of `parts` (read on `root` only) on rank `r`.
+    ///
+    /// # Panics
+    /// Where the parts of `root` are not one for each rank.
     fn scatter(&self, root: usize, parts: Vec<Vec<u8>>) -> Vec<u8>;
 
     /// Sends `outgoing[i].1` to rank `outgoing[i].0` and receives one message from each rank of

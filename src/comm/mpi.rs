@@ -16,6 +16,7 @@ use mpi::topology::{Process, SimpleCommunicator};
 use mpi::traits::{Communicator as _, CommunicatorCollectives, Destination, Root, Source};
 
 use super::Communicator;
+use super::collective::assert_one_part_per_rank;
 use crate::error::{Error, Result};
 
 /// Variables by which launchers tell a process its rank: Open MPI, PMIx (Slurm, PRRTE), PMI
@@ -270,7 +271,7 @@ impl Communicator for World {
             root_process.scatter_into(&mut len);
             return self.receive_known(root, len);
         }
-        assert_eq!(parts.len(), self.size, "scatter needs one part per rank");
+        assert_one_part_per_rank(self, &parts);
         let lens: Vec<u64> = parts.iter().map(|p| p.len() as u64).collect();
         root_process.scatter_into_root(&lens[..], &mut len);
         for (to, part) in parts.iter().enumerate() {

@@ -1,6 +1,7 @@
 //! A single process that no MPI launcher started: every collective is the identity.
 
 use super::Communicator;
+use super::collective::assert_one_part_per_rank;
 
 /// The only rank.
 pub struct Solo;
@@ -25,6 +26,7 @@ impl Communicator for Solo {
         vec![bytes.to_vec()]
     }
     fn scatter(&self, _: usize, mut parts: Vec<Vec<u8>>) -> Vec<u8> {
+        assert_one_part_per_rank(self, &parts);
         parts.swap_remove(0)
     }
     fn exchange(

@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 
 use super::Communicator;
-use super::collective::from_bytes;
+use super::collective::{assert_one_part_per_rank, from_bytes};
 
 /// Virtual size of a rank's stack; pages that are not touched cost nothing.
 pub const STACK_BYTES: usize = 8 << 20;
@@ -226,7 +226,7 @@ impl Communicator for ThreadRank<'_> {
     }
     fn scatter(&self, root: usize, parts: Vec<Vec<u8>>) -> Vec<u8> {
         if self.rank == root {
-            assert_eq!(parts.len(), self.size(), "scatter needs one part per rank");
+            assert_one_part_per_rank(self, &parts);
             for (rank, part) in parts.into_iter().enumerate() {
                 self.send(rank, part);
             }

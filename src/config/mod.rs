@@ -35,7 +35,7 @@ pub use gradient::GradientOptions;
 pub use layers::Origin;
 pub use mesh::{FibreRule, MeshInput, MeshOrigin};
 pub use output::{OutputFormat, OutputOptions};
-pub use run::{DeviceChoice, RunOptions, SimdChoice};
+pub use run::{RunOptions, SimdChoice};
 pub use show::documentation;
 pub use source::{Place, Source, Sphere, Unknown};
 
@@ -193,6 +193,10 @@ impl Origins {
 }
 
 /// Reads and merges the layers.
+///
+/// # Errors
+/// [`Error::MissingInput`] or [`Error::Io`] for a file that cannot be read; [`Error::Config`] for TOML that
+/// is not, and keys and values that the schema does not have.
 pub fn merge(inputs: &Inputs) -> Result<Merged> {
     let cwd = std::env::current_dir().map_err(|e| Error::io(Path::new("."), "read", &e))?;
     let mut layers = Layers::defaults(&SCHEMA)?;
@@ -211,11 +215,17 @@ pub fn merge(inputs: &Inputs) -> Result<Merged> {
 }
 
 /// Reads, merges and validates the layers.
+///
+/// # Errors
+/// Those of [`merge`] and [`Merged::case`].
 pub fn load(inputs: &Inputs) -> Result<Case> {
     merge(inputs)?.case()
 }
 
 /// The case that rank 0 loads and that meets the command's `needs`, on all ranks. Collective.
+///
+/// # Errors
+/// Those of [`load`] and of `needs`, on all ranks.
 pub fn load_on_root(
     comm: &dyn Communicator,
     inputs: &Inputs,
@@ -246,6 +256,10 @@ pub fn load_on_root(
 
 impl Merged {
     /// The validated case.
+    ///
+    /// # Errors
+    /// [`Error::Config`] for a value of the wrong type or out of range, and for values that contradict each
+    /// other.
     pub fn case(&self) -> Result<Case> {
         mesh::check_generator(&self.assignments)?;
         let mut case: Case = extract(&self.assignments)?;
@@ -280,11 +294,17 @@ impl Merged {
 
 impl Case {
     /// Checks that all files named exist. On the rank that loaded the case.
+    ///
+    /// # Errors
+    /// As [`check_files`](Self::check_files).
     pub fn check_all_files(&self) -> Result<()> {
         self.check_files(&SCHEMA.tables())
     }
 
     /// Checks that the files named in some sections exist. On the rank that loaded the case.
+    ///
+    /// # Errors
+    /// [`Error::MissingInput`] with the first file that is not there, and its key.
     pub fn check_files(&self, sections: &[&str]) -> Result<()> {
         let asked = |file: &&NamedFile| {
             sections
@@ -310,6 +330,9 @@ impl Case {
     }
 
     /// The mesh, which a command on tetrahedra needs.
+    ///
+    /// # Errors
+    /// [`Error::Config`] where none is given.
     pub fn mesh(&self) -> Result<&MeshInput> {
         self.mesh.as_ref().ok_or_else(|| {
             self.origins.error(
@@ -321,6 +344,9 @@ impl Case {
     }
 
     /// The sources, at least one.
+    ///
+    /// # Errors
+    /// [`Error::Config`] where there is none.
     pub fn sources(&self) -> Result<&[Source]> {
         if self.source.is_empty() {
             return Err(self.origins.error(
@@ -333,6 +359,9 @@ impl Case {
     }
 
     /// The options of a misfit, which has measured times or a twin experiment.
+    ///
+    /// # Errors
+    /// [`Error::Config`] where it has neither.
     pub fn inversion(&self) -> Result<&InversionOptions> {
         if self.inversion.measured.is_none() && self.inversion.twin.is_none() {
             return Err(Error::Config {
@@ -353,6 +382,9 @@ impl Case {
     }
 
     /// The simulation, with grid, diffusivity and length; and the mesh where its grid needs one.
+    ///
+    /// # Errors
+    /// [`Error::Config`] where something of these is missing.
     pub fn fk(&self) -> Result<&FkOptions> {
         fk::complete(&self.fk, &self.origins)?;
         if let Some(GridOptions::Case { .. }) = self.fk.grid {

@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::schema::{Key, Kind, Range, Section};
 use super::table;
+use crate::device::DeviceChoice;
 use crate::error::{Error, Result};
 use crate::simd::SimdLevel;
 
@@ -17,29 +18,6 @@ pub struct RunOptions {
     pub simd: SimdChoice,
     /// Wall-time limit, minutes.
     pub max_minutes: Option<f64>,
-}
-
-/// Where a rank computes.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum DeviceChoice {
-    /// A GPU where there is one, else the CPU.
-    #[default]
-    Auto,
-    Cpu,
-    /// A GPU, or an error.
-    Cuda,
-}
-
-impl DeviceChoice {
-    /// Name as in the configuration.
-    pub fn name(self) -> &'static str {
-        match self {
-            DeviceChoice::Auto => "auto",
-            DeviceChoice::Cpu => "cpu",
-            DeviceChoice::Cuda => "cuda",
-        }
-    }
 }
 
 /// Instruction set of the CPU kernels.

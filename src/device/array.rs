@@ -17,6 +17,9 @@ pub struct Array<V> {
 
 impl<V: Pod> Array<V> {
     /// Zeros.
+    ///
+    /// # Errors
+    /// Those of [`Device::allocate`].
     pub fn zeros(device: &dyn Device, len: usize) -> Result<Self> {
         Ok(Self {
             memory: device.allocate(len * size_of::<V>())?,
@@ -26,6 +29,9 @@ impl<V: Pod> Array<V> {
     }
 
     /// A copy of `values`.
+    ///
+    /// # Errors
+    /// Those of [`zeros`](Self::zeros) and [`write`](Self::write).
     pub fn of(device: &dyn Device, values: &[V]) -> Result<Self> {
         let array = Self::zeros(device, values.len())?;
         array.write(device, values)?;
@@ -46,6 +52,9 @@ impl<V: Pod> Array<V> {
     }
 
     /// Replaces the values from position `at` on.
+    ///
+    /// # Errors
+    /// Those of the device.
     pub fn write_at(&self, device: &dyn Device, at: usize, values: &[V]) -> Result<()> {
         assert!(at + values.len() <= self.len, "beyond the array");
         if values.is_empty() {
@@ -55,6 +64,9 @@ impl<V: Pod> Array<V> {
     }
 
     /// Copies the first values into `values`.
+    ///
+    /// # Errors
+    /// Those of the device, also of work that it did before.
     pub fn read(&self, device: &dyn Device, values: &mut [V]) -> Result<()> {
         assert!(values.len() <= self.len, "beyond the array");
         if values.is_empty() {

@@ -2,10 +2,34 @@
 
 use std::sync::Arc;
 
+use serde::{Deserialize, Serialize};
+
 use super::Device;
 use crate::comm::{Communicator, agree};
-use crate::config::DeviceChoice;
 use crate::error::{Error, Result};
+
+/// Where a rank computes.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum DeviceChoice {
+    /// A GPU where there is one, else the CPU.
+    #[default]
+    Auto,
+    Cpu,
+    /// A GPU, or an error.
+    Cuda,
+}
+
+impl DeviceChoice {
+    /// Name as in the configuration.
+    pub fn name(self) -> &'static str {
+        match self {
+            DeviceChoice::Auto => "auto",
+            DeviceChoice::Cpu => "cpu",
+            DeviceChoice::Cuda => "cuda",
+        }
+    }
+}
 
 /// The device of this rank, where there is one and it is wanted: ranks of a node take its devices
 /// in turn. Collective: all ranks have one, or none has.

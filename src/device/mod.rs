@@ -18,6 +18,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 pub use array::Array;
+pub use choose::DeviceChoice;
 pub use program::Program;
 
 use crate::error::{Error, Result};

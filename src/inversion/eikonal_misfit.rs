@@ -216,6 +216,9 @@ impl<'a, T: Real> EikonalMisfit<'a, T> {
     }
 
     /// Forward solution, misfit and adjoint. Collective.
+    ///
+    /// # Errors
+    /// Those of the forward solution, on all ranks.
     pub fn adjoint_state(&mut self, parameters: &[f64]) -> Result<AdjointState<T>> {
         let solution = self.solve(parameters)?;
         let (misfit, misfit_bar) = self.misfit(&solution)?;
@@ -300,6 +303,9 @@ impl<'a, T: Real> EikonalMisfit<'a, T> {
 
     /// dφ/dp of owned vertices and ghosts (row-major, a column for each parameter), by tangents or
     /// all-active. Collective.
+    ///
+    /// # Errors
+    /// Those of a forward solution on dual numbers (all-active), on all ranks.
     pub fn jacobian(&mut self, solution: &Solution<T>, parameters: &[f64]) -> Result<Vec<f64>> {
         let begun = Instant::now();
         let (gamma, width) = (&parameters[..self.domains], self.width());
@@ -338,6 +344,9 @@ impl<'a, T: Real> EikonalMisfit<'a, T> {
     }
 
     /// Jᵀ W J of a solution, by the parameters. Collective.
+    ///
+    /// # Errors
+    /// As [`jacobian`](Self::jacobian).
     pub fn normal_matrix(
         &mut self,
         solution: &Solution<T>,

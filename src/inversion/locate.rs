@@ -181,44 +181,14 @@ impl PointGrid {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::mesh::generate::kuhn;
     use rand::{Rng, SeedableRng};
     use rand_chacha::ChaCha8Rng;
 
-    /// n³ cubes of side 0.5 mm, six tetrahedra each (Kuhn).
-    fn cube(n: u32) -> TetMesh {
-        let at = |x: u32, y: u32, z: u32| (z * (n + 1) + y) * (n + 1) + x;
-        let mut mesh = TetMesh::default();
-        for z in 0..=n {
-            for y in 0..=n {
-                for x in 0..=n {
-                    mesh.points
-                        .push([x, y, z].map(|c| 0.5 * f64::from(c) - 1.0));
-                }
-            }
-        }
-        let paths = [
-            [0, 1, 2],
-            [1, 2, 0],
-            [2, 0, 1],
-            [0, 2, 1],
-            [2, 1, 0],
-            [1, 0, 2],
-        ];
-        for z in 0..n {
-            for y in 0..n {
-                for x in 0..n {
-                    for path in paths {
-                        let mut corner = [x, y, z];
-                        let mut tetrahedron = [at(x, y, z); 4];
-                        for (i, axis) in path.into_iter().enumerate() {
-                            corner[axis] += 1;
-                            tetrahedron[i + 1] = at(corner[0], corner[1], corner[2]);
-                        }
-                        mesh.tetrahedra.push(tetrahedron);
-                    }
-                }
-            }
-        }
+    /// n³ cells of side 0.5 mm from −1 mm on.
+    fn cube(n: usize) -> TetMesh {
+        let mut mesh = kuhn([0.5 * n as f64; 3], [n; 3]);
+        mesh.points = mesh.points.iter().map(|x| x.map(|c| c - 1.0)).collect();
         mesh
     }
 

@@ -97,6 +97,9 @@ impl CheckpointWriter {
     }
 
     /// Adds an array of `shape`; one of each name, without a slash.
+    ///
+    /// # Errors
+    /// [`Error::Bug`] where `values` do not fill the shape; [`Error::Io`].
     pub fn array<T: Stored>(&mut self, name: &str, shape: &[usize], values: &[T]) -> Result<()> {
         self.file
             .dataset(&format!("/arrays/{name}"), shape, values, "1")?;
@@ -117,6 +120,9 @@ impl CheckpointWriter {
 
     /// Completes the file; then removes checkpoints but the last `keep`, and those of later steps,
     /// which a resumed run has left behind.
+    ///
+    /// # Errors
+    /// [`Error::Io`].
     pub fn finish(self, keep: usize) -> Result<()> {
         let header = serde_json::to_vec(&self.header).map_err(bug)?;
         let sha256 = sha256::of_bytes(&header).into_bytes();

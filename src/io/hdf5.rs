@@ -94,6 +94,9 @@ impl ResultFile {
 
     /// Writes `/mesh`, without further fields that the mesh may carry: a result holds its own. Once,
     /// before any [`field`](Self::field).
+    ///
+    /// # Errors
+    /// [`Error::Io`]; so of all methods here.
     pub fn mesh(&mut self, mesh: &TetMesh) -> Result<()> {
         let path = self.path().to_owned();
         formats::write_group(mesh, self.file()?, &path)?;
@@ -123,6 +126,9 @@ impl ResultFile {
 
     /// Writes values on the vertices or tetrahedra of the mesh, `entities × components`, to
     /// `dataset` ("/fields/activation_time"), and shows them in the XDMF file.
+    ///
+    /// # Errors
+    /// [`Error::Bug`] where the values do not fit the mesh.
     pub fn field(
         &mut self,
         dataset: &str,
@@ -168,6 +174,9 @@ impl ResultFile {
 
     /// Writes one value per cell to `dataset` ("/fk/u"), in the shape of the grid, and shows it in
     /// the XDMF file.
+    ///
+    /// # Errors
+    /// [`Error::Bug`] where the file has no cells, or the values are not as many.
     pub fn cell_field<T: CellValue>(
         &mut self,
         dataset: &str,
@@ -184,6 +193,9 @@ impl ResultFile {
 
     /// Writes an array of `shape` to `dataset` ("/gradient/gamma"), making the groups above it;
     /// once for each.
+    ///
+    /// # Errors
+    /// [`Error::Bug`] where the values do not fill the shape.
     pub fn dataset<T: H5Type>(
         &self,
         dataset: &str,

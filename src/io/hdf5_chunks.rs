@@ -46,6 +46,9 @@ pub fn copy_rows(
 
 /// Whether the first `rows` rows of a dataset with chunks `chunk` are what was written; all that
 /// was written without checksums is.
+///
+/// # Errors
+/// HDF5's, or that a checksum is wrong.
 pub fn verify_rows(dataset: &Dataset, chunk: &[usize], rows: usize) -> hdf5::Result<()> {
     if !has_checksums(dataset) {
         return Ok(());

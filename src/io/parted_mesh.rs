@@ -24,6 +24,9 @@ use crate::partition::local_mesh::{LocalMesh, Part, WholeMesh, parts_of};
 use crate::tensor::Metric;
 
 /// Writes `mesh`, whose vertices have parts 0 to `parts − 1`, with the slab of each part.
+///
+/// # Errors
+/// [`Error::Io`].
 pub fn write_parted(mesh: &TetMesh, parts: usize, path: &Path) -> Result<()> {
     write_with(mesh, path, |root| {
         let no_domains = vec![0; mesh.tetrahedron_count()];
@@ -144,6 +147,9 @@ pub struct PartedMesh {
 
 impl PartedMesh {
     /// `None`: the file holds no parts.
+    ///
+    /// # Errors
+    /// Those of [`open_file`]; [`Error::BadFile`] where the parts are damaged; so of all methods here.
     pub fn open(path: &Path) -> Result<Option<Self>> {
         let file = open_file(path, "it may be truncated; make or copy it again")?;
         if !file.link_exists("partition") {

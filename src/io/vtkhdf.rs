@@ -172,23 +172,13 @@ impl View<'_> {
         seen: &[usize],
         maps: impl IntoIterator<Item = (Selection, Selection)>,
     ) -> hdf5::Result<()> {
-        match self.number {
-            NumberType::F32 => self.create_as::<f32>(to, name, stored, seen, maps),
-            NumberType::F64 => self.create_as::<f64>(to, name, stored, seen, maps),
-            NumberType::I32 => self.create_as::<i32>(to, name, stored, seen, maps),
-            NumberType::U32 => self.create_as::<u32>(to, name, stored, seen, maps),
-        }
-    }
-
-    fn create_as<T: H5Type>(
-        &self,
-        to: &Group,
-        name: &str,
-        stored: &[usize],
-        seen: &[usize],
-        maps: impl IntoIterator<Item = (Selection, Selection)>,
-    ) -> hdf5::Result<()> {
-        let mut dataset = to.new_dataset::<T>();
+        let number = match self.number {
+            NumberType::F32 => f32::type_descriptor(),
+            NumberType::F64 => f64::type_descriptor(),
+            NumberType::I32 => i32::type_descriptor(),
+            NumberType::U32 => u32::type_descriptor(),
+        };
+        let mut dataset = to.new_dataset_builder().empty_as(&number);
         for (from, into) in maps {
             dataset = dataset.virtual_map(self.file, self.dataset, stored, from, seen, into);
         }

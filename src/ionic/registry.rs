@@ -29,6 +29,9 @@ macro_rules! models {
         pub const MODELS: &[&str] = &[$(<$model as IonicModel<$gates>>::NAME,)+];
 
         /// Names of the published sets of a model.
+        ///
+        /// # Errors
+        /// [`Error::BadData`]: no such model; the nearest name and all names.
         pub fn sets(model: &str) -> Result<Vec<&'static str>> {
             $(if model == <$model as IonicModel<$gates>>::NAME {
                 return Ok($model::SETS.iter().map(|(name, _)| *name).collect());
@@ -38,6 +41,9 @@ macro_rules! models {
 
         impl Model {
             /// A published set of constants.
+            ///
+            /// # Errors
+            /// [`Error::BadData`]: no such model or set; the nearest name and all names.
             pub fn named(model: &str, set: &str) -> Result<Self> {
                 $(if model == <$model as IonicModel<$gates>>::NAME {
                     return published::<$model, $gates>(set).map(Model::$model);
@@ -46,6 +52,9 @@ macro_rules! models {
             }
 
             /// A user's own constants.
+            ///
+            /// # Errors
+            /// [`Error::BadData`]: no such model; a constant that is unknown, missing or out of range.
             pub fn from_table(model: &str, table: &BTreeMap<String, f64>) -> Result<Self> {
                 $(if model == <$model as IonicModel<$gates>>::NAME {
                     return $model::from_constants(table).map(Model::$model);

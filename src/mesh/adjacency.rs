@@ -1,5 +1,6 @@
 //! Which tetrahedra touch a vertex, and which parts of a mesh hang together.
 
+use super::disjoint_sets::DisjointSets;
 use crate::error::{Error, Result};
 
 /// Tetrahedra around each vertex, as compressed rows.
@@ -116,24 +117,19 @@ impl Components {
     /// As [`VertexTetrahedra::new`].
     pub fn new(vertex_count: usize, tetrahedra: &[[u32; 4]]) -> Result<Self> {
         check_counts(vertex_count, tetrahedra)?;
-        let mut parent: Vec<u32> = (0..vertex_count as u32).collect();
+        let mut sets = DisjointSets::new(vertex_count as u32);
         let mut used = vec![false; vertex_count];
         for corners in tetrahedra {
-            let mut root = find(&mut parent, corners[0]);
-            used[corners[0] as usize] = true;
-            for &v in &corners[1..] {
+            for &v in corners {
                 used[v as usize] = true;
-                let other = find(&mut parent, v);
-                // The lowest vertex is the root, so that the numbering is that of the vertices.
-                let (low, high) = (root.min(other), root.max(other));
-                parent[high as usize] = low;
-                root = low;
+                sets.join(corners[0], v);
             }
         }
         let mut of_vertex = vec![Self::ORPHAN; vertex_count];
         let mut count = 0;
         for v in (0..vertex_count).filter(|&v| used[v]) {
-            let root = find(&mut parent, v as u32) as usize;
+            // The lowest vertex is the root, so that the numbering is that of the vertices.
+            let root = sets.root(v as u32) as usize;
             if root == v {
                 of_vertex[v] = count;
                 count += 1;
@@ -150,15 +146,6 @@ impl Components {
             tetrahedra: sizes,
         })
     }
-}
-
-/// Root of `v`, halving the path.
-fn find(parent: &mut [u32], mut v: u32) -> u32 {
-    while parent[v as usize] != v {
-        parent[v as usize] = parent[parent[v as usize] as usize];
-        v = parent[v as usize];
-    }
-    v
 }
 
 #[cfg(test)]

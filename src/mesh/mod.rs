@@ -2,6 +2,7 @@
 
 pub mod adjacency;
 pub mod check;
+mod disjoint_sets;
 pub mod fibre_rule;
 pub mod formats;
 pub mod generate;

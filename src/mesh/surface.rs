@@ -1,4 +1,4 @@
-//! Faces: the surface of a mesh and the neighbours across faces.
+//! Faces of tetrahedra, and the surface of a mesh.
 
 use super::adjacency::check_counts;
 use crate::error::Result;
@@ -6,9 +6,6 @@ use crate::error::Result;
 /// Corners of the face opposite to each corner of a tetrahedron; counter-clockwise seen from
 /// outside when the tetrahedron is positively oriented.
 pub const FACES: [[usize; 3]; 4] = [[1, 2, 3], [0, 3, 2], [0, 1, 3], [0, 2, 1]];
-
-/// Mark for "no tetrahedron on the other side".
-pub const OUTSIDE: u32 = u32::MAX;
 
 /// One side of a face: tetrahedron and number of the corner opposite to the face.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -84,6 +81,9 @@ pub fn for_each_face(
 }
 
 /// Vertices of the faces that only one tetrahedron has, outward for positive orientation.
+///
+/// # Errors
+/// As [`for_each_face`].
 pub fn boundary_faces(vertex_count: usize, tetrahedra: &[[u32; 4]]) -> Result<Vec<[u32; 3]>> {
     let mut faces = Vec::new();
     for_each_face(vertex_count, tetrahedra, |sides| {
@@ -95,6 +95,9 @@ pub fn boundary_faces(vertex_count: usize, tetrahedra: &[[u32; 4]]) -> Result<Ve
 }
 
 /// Vertices on the surface, in rising order.
+///
+/// # Errors
+/// As [`for_each_face`].
 pub fn surface_vertices(vertex_count: usize, tetrahedra: &[[u32; 4]]) -> Result<Vec<u32>> {
     let mut on_surface = vec![false; vertex_count];
     for_each_face(vertex_count, tetrahedra, |sides| {
@@ -109,38 +112,16 @@ pub fn surface_vertices(vertex_count: usize, tetrahedra: &[[u32; 4]]) -> Result<
         .collect())
 }
 
-/// Tetrahedron across the face opposite to each corner; [`OUTSIDE`] on the surface and where more
-/// than two meet.
-pub fn face_neighbours(vertex_count: usize, tetrahedra: &[[u32; 4]]) -> Result<Vec<[u32; 4]>> {
-    let mut neighbours = vec![[OUTSIDE; 4]; tetrahedra.len()];
-    for_each_face(vertex_count, tetrahedra, |sides| {
-        if let [a, b] = sides {
-            neighbours[a.tetrahedron()][a.opposite()] = b.tetrahedron() as u32;
-            neighbours[b.tetrahedron()][b.opposite()] = a.tetrahedron() as u32;
-        }
-    })?;
-    Ok(neighbours)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::mesh::generate::kuhn;
     use crate::tensor::{cross, dot, sub};
 
-    /// Cube of 6 Kuhn tetrahedra around the diagonal 0–7 (vertex = bits zyx).
+    /// The unit cube in six tetrahedra.
     fn cube() -> (Vec<[f64; 3]>, Vec<[u32; 4]>) {
-        let points = (0..8u32)
-            .map(|v| [0, 1, 2].map(|i| f64::from((v >> i) & 1)))
-            .collect();
-        let tetrahedra = vec![
-            [0, 1, 3, 7],
-            [0, 3, 2, 7],
-            [0, 2, 6, 7],
-            [0, 6, 4, 7],
-            [0, 4, 5, 7],
-            [0, 5, 1, 7],
-        ];
-        (points, tetrahedra)
+        let mesh = kuhn([1.0; 3], [1; 3]);
+        (mesh.points, mesh.tetrahedra)
     }
 
     #[test]
@@ -161,25 +142,6 @@ mod tests {
             surface_vertices(8, &tetrahedra).unwrap(),
             [0, 1, 2, 3, 4, 5, 6, 7]
         );
-    }
-
-    #[test]
-    fn neighbours_share_three_vertices() {
-        let (_, tetrahedra) = cube();
-        let neighbours = face_neighbours(8, &tetrahedra).unwrap();
-        let mut inner = 0;
-        for (t, row) in neighbours.iter().enumerate() {
-            for (i, &other) in row.iter().enumerate().filter(|(_, o)| **o != OUTSIDE) {
-                inner += 1;
-                let shared = FACES[i].map(|c| tetrahedra[t][c]);
-                assert!(
-                    shared
-                        .iter()
-                        .all(|v| tetrahedra[other as usize].contains(v))
-                );
-            }
-        }
-        assert_eq!(inner, 12); // Six inner faces, seen from both sides.
     }
 
     #[test]

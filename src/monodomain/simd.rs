@@ -86,6 +86,26 @@ pub trait Kernels {
     );
 }
 
+/// A function whose body is compiled for the instructions of a level, apart from its caller.
+macro_rules! compiled {
+    (
+        [$($features:literal)?]
+        fn $name:ident[$($generics:tt)*]($($argument:ident: $kind:ty),* $(,)?) $body:block
+    ) => {
+        #[inline(always)]
+        fn $name<$($generics)*>($($argument: $kind),*) {
+            $(#[target_feature(enable = $features)])?
+            #[inline(never)]
+            fn compiled<$($generics)*>($($argument: $kind),*) $body
+            // SAFETY: levels come from `SimdLevel::detect`, which found the instructions.
+            #[allow(unused_unsafe)]
+            unsafe {
+                compiled($($argument),*)
+            }
+        }
+    };
+}
+
 /// A level: its name, its arithmetic, its instructions, and the cells of a block for f32 and f64.
 /// Short loops are unrolled by the compiler before it would vectorise them: where models are short
 /// (one gate), and in stencils, blocks have [`LANES`] cells. The branches are decided at compile
@@ -95,17 +115,9 @@ macro_rules! level {
         enum $level {}
 
         impl Kernels for $level {
-            #[inline(always)]
-            fn react<T: Float, K: Kinetics<T, G>, D: Diffuse<T, N>, const G: usize, const N: usize>(
-                kinetics: &K,
-                pieces: impl Iterator<Item = (D, Range<usize>)>,
-                u: &[T],
-                new: &mut [T],
-                gates: &mut [&mut [T]; G],
-            ) {
-                $(#[target_feature(enable = $features)])?
-                #[inline(never)]
-                fn compiled<T: Float, K: Kinetics<T, G>, D: Diffuse<T, N>, const G: usize, const N: usize>(
+            compiled! {
+                [$($features)?]
+                fn react[T: Float, K: Kinetics<T, G>, D: Diffuse<T, N>, const G: usize, const N: usize](
                     kinetics: &K,
                     pieces: impl Iterator<Item = (D, Range<usize>)>,
                     u: &[T],
@@ -129,25 +141,11 @@ macro_rules! level {
                         }
                     }
                 }
-                // SAFETY: levels come from `SimdLevel::detect`, which found the instructions.
-                #[allow(unused_unsafe)]
-                unsafe {
-                    compiled(kinetics, pieces, u, new, gates);
-                }
             }
 
-            #[inline(always)]
-            fn react_blocks<T: Float, K: Kinetics<T, G>, D: DiffuseBlock<T>, const G: usize>(
-                kinetics: &K,
-                diffuse: &D,
-                blocks: Blocks,
-                u: &[T],
-                new: &mut [T],
-                gates: &mut [&mut [T]; G],
-            ) {
-                $(#[target_feature(enable = $features)])?
-                #[inline(never)]
-                fn compiled<T: Float, K: Kinetics<T, G>, D: DiffuseBlock<T>, const G: usize>(
+            compiled! {
+                [$($features)?]
+                fn react_blocks[T: Float, K: Kinetics<T, G>, D: DiffuseBlock<T>, const G: usize](
                     kinetics: &K,
                     diffuse: &D,
                     blocks: Blocks,
@@ -170,25 +168,11 @@ macro_rules! level {
                         );
                     }
                 }
-                // SAFETY: as above.
-                #[allow(unused_unsafe)]
-                unsafe {
-                    compiled(kinetics, diffuse, blocks, u, new, gates);
-                }
             }
 
-            #[inline(always)]
-            fn react_mixed<T: Float, K: Kinetics<T, G>, const G: usize>(
-                kinetics: &[K],
-                region: &[u8],
-                u: &[T],
-                new: &mut [T],
-                gates: [&mut [T]; G],
-                diffusion: &[T],
-            ) {
-                $(#[target_feature(enable = $features)])?
-                #[inline(never)]
-                fn compiled<T: Float, K: Kinetics<T, G>, const G: usize>(
+            compiled! {
+                [$($features)?]
+                fn react_mixed[T: Float, K: Kinetics<T, G>, const G: usize](
                     kinetics: &[K],
                     region: &[u8],
                     u: &[T],
@@ -200,24 +184,11 @@ macro_rules! level {
                         kinetics, region, u, new, gates, diffusion,
                     );
                 }
-                // SAFETY: as above.
-                #[allow(unused_unsafe)]
-                unsafe {
-                    compiled(kinetics, region, u, new, gates, diffusion);
-                }
             }
 
-            #[inline(always)]
-            fn diffuse<T: Float>(
-                stencil: &Stencil<T>,
-                layout: &Layout,
-                u: &[T],
-                parts: impl Iterator<Item = (Row, (isize, isize))>,
-                out: &mut [T],
-            ) {
-                $(#[target_feature(enable = $features)])?
-                #[inline(never)]
-                fn compiled<T: Float>(
+            compiled! {
+                [$($features)?]
+                fn diffuse[T: Float](
                     stencil: &Stencil<T>,
                     layout: &Layout,
                     u: &[T],
@@ -231,25 +202,11 @@ macro_rules! level {
                         out = rest;
                     }
                 }
-                // SAFETY: as above.
-                #[allow(unused_unsafe)]
-                unsafe {
-                    compiled(stencil, layout, u, parts, out);
-                }
             }
 
-            #[inline(always)]
-            fn observe<T: Float>(
-                upstrokes: &mut Upstrokes,
-                first: usize,
-                old: &[T],
-                new: &[T],
-                time: f64,
-                dt: f64,
-            ) {
-                $(#[target_feature(enable = $features)])?
-                #[inline(never)]
-                fn compiled<T: Float>(
+            compiled! {
+                [$($features)?]
+                fn observe[T: Float](
                     upstrokes: &mut Upstrokes,
                     first: usize,
                     old: &[T],
@@ -258,11 +215,6 @@ macro_rules! level {
                     dt: f64,
                 ) {
                     upstrokes.observe(first, old, new, time, dt);
-                }
-                // SAFETY: as above.
-                #[allow(unused_unsafe)]
-                unsafe {
-                    compiled(upstrokes, first, old, new, time, dt);
                 }
             }
         }

@@ -345,6 +345,9 @@ impl Repolarisation {
 }
 
 /// [`SingleCell::pace`] of a cell at rest, for a model chosen at run time.
+///
+/// # Errors
+/// Those of [`SingleCell::new`] and [`SingleCell::pace`].
 pub fn pace(
     model: &Model,
     integrator: Integrator,
@@ -365,6 +368,9 @@ pub fn pace(
 
 /// [`SingleCell::restitution`] of a cell at rest, for a model chosen at run time; it has diverged
 /// where |u| exceeds `largest_u`.
+///
+/// # Errors
+/// Those of [`SingleCell::new`] and [`SingleCell::restitution`].
 pub fn restitution(
     model: &Model,
     integrator: Integrator,

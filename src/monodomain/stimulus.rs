@@ -90,33 +90,6 @@ impl Schedule {
             && since / self.period < self.count
             && since % self.period < self.duration
     }
-
-    /// First step after `step` that differs in activity from the one before it; `None` where there
-    /// is none.
-    pub fn next_change(&self, step: u64) -> Option<u64> {
-        if self.duration == 0 {
-            return None;
-        }
-        let mut after = bounded(step);
-        if after < self.from {
-            // The first window may have begun earlier than it may act.
-            let from = self.from as u64;
-            if self.active(from) {
-                return Some(from);
-            }
-            after = self.from;
-        }
-        let current = (after - self.onset).div_euclid(self.period);
-        (current..=current + 1)
-            .filter(|window| (0..self.count).contains(window))
-            .flat_map(|window| {
-                let begin = self.onset + window * self.period;
-                [begin, begin + self.duration]
-            })
-            .filter(|edge| (after + 1..FOREVER / 2).contains(edge))
-            .min()
-            .map(|edge| edge as u64)
-    }
 }
 
 fn bounded(step: u64) -> i64 {
@@ -154,7 +127,6 @@ mod tests {
         assert_eq!(active_steps(&schedule, 1500), expected);
         let never = Schedule::new(&stimulus(Timing::Seed, 0.0, 200.0, Some(0.0)), 0.01);
         assert_eq!(active_steps(&never, 1000), [0_u64; 0]);
-        assert_eq!(never.next_change(0), None);
     }
 
     #[test]
@@ -163,18 +135,12 @@ mod tests {
         s1.count = Some(2);
         let schedule = Schedule::new(&s1, 0.01);
         assert_eq!(active_steps(&schedule, 100), [5, 6, 7, 15, 16, 17]);
-        assert_eq!(schedule.next_change(0), Some(5));
-        assert_eq!(schedule.next_change(5), Some(8));
-        assert_eq!(schedule.next_change(15), Some(18));
-        assert_eq!(schedule.next_change(18), None);
         // Shorter than a step: one step.
         let brief = Schedule::new(&stimulus(Timing::Plain, 0.0, 1e-6, None), 0.01);
         assert_eq!(active_steps(&brief, 100), [0]);
         // A duration of the period never pauses.
         let always = Schedule::new(&stimulus(Timing::Plain, 0.02, 0.1, Some(0.1)), 0.01);
         assert_eq!(active_steps(&always, 50), (2..50).collect::<Vec<_>>());
-        assert_eq!(always.next_change(0), Some(2));
-        assert_eq!(always.next_change(2), None);
     }
 
     #[test]
@@ -191,7 +157,7 @@ mod tests {
                     given.count = count;
                     let schedule = Schedule::new(&given, 1e-3);
                     for step in [0, 1, 1 << 40, u64::MAX] {
-                        let _ = (schedule.active(step), schedule.next_change(step));
+                        schedule.active(step);
                     }
                 }
             }
@@ -201,11 +167,6 @@ mod tests {
             active_steps(&Schedule::new(&once_in_a_while, 0.5), 10),
             [0, 1]
         );
-    }
-
-    /// The first change after `step` by trying all steps.
-    fn tried(schedule: &Schedule, step: u64, end: u64) -> Option<u64> {
-        (step + 1..end).find(|n| schedule.active(*n) != schedule.active(n - 1))
     }
 
     proptest! {
@@ -221,9 +182,6 @@ mod tests {
                     && period != 0
                     && (start - step + 1).rem_euclid(period) < duration;
                 prop_assert_eq!(schedule.active(step as u64), formula, "step {}", step);
-            }
-            for step in 0..40 {
-                prop_assert_eq!(schedule.next_change(step), tried(&schedule, step, 80));
             }
         }
 
@@ -245,9 +203,6 @@ mod tests {
                 let mut onsets = (0..count).map(|k| start + k * period);
                 let defined = onsets.any(|onset| (onset..onset + duration).contains(&step));
                 prop_assert_eq!(schedule.active(step), defined, "step {}", step);
-            }
-            for step in 0..60 {
-                prop_assert_eq!(schedule.next_change(step), tried(&schedule, step, 100));
             }
         }
     }

@@ -3,11 +3,29 @@
 use bytemuck::Pod;
 
 use super::activation::{UpstrokeArrays, Upstrokes};
+use super::division::TileBox;
 use super::engine::{Engine, lock};
 use crate::comm::{Communicator, gather_slices, scatter_slices};
 use crate::error::Result;
 use crate::ionic::Kinetics;
 use crate::real::Float;
+
+/// Layer, row, column of a cell in a tile of a grid of `shape`, if it holds the cell.
+pub(super) fn place_in(
+    tile: &TileBox,
+    [_, rows, columns]: [usize; 3],
+    cell: usize,
+) -> Option<[isize; 3]> {
+    let place = [
+        cell / (rows * columns),
+        cell / columns % rows,
+        cell % columns,
+    ];
+    let at: [isize; 3] = std::array::from_fn(|a| place[a] as isize - tile.low[a] as isize);
+    (0..3)
+        .all(|a| (0..tile.size[a] as isize).contains(&at[a]))
+        .then_some(at)
+}
 
 impl<T: Float, K: Kinetics<T, G>, const G: usize> Engine<T, K, G> {
     /// u (field 0) or a gate (1, …) of all cells in the order of the grid, on rank 0; NaN where there
@@ -93,22 +111,14 @@ impl<T: Float, K: Kinetics<T, G>, const G: usize> Engine<T, K, G> {
         largest_of_all(comm, largest)
     }
 
-    /// u of one cell, on all ranks. Collective.
+    /// u of some cells, on all ranks. Collective.
     pub fn probe(&self, comm: &dyn Communicator, cells: &[usize]) -> Vec<f64> {
-        let [_, rows, columns] = self.division.shape;
         // Each cell has one owner, so the sum has one term.
         let mut values = vec![0.0; cells.len()];
         for (tile, number) in self.tiles.iter().zip(&self.own) {
             let tile_box = &self.division.tiles[*number];
             for (cell, value) in cells.iter().zip(&mut values) {
-                let place = [
-                    cell / (rows * columns),
-                    cell / columns % rows,
-                    cell % columns,
-                ];
-                let at: [isize; 3] =
-                    std::array::from_fn(|a| place[a] as isize - tile_box.low[a] as isize);
-                if (0..3).all(|a| (0..tile_box.size[a] as isize).contains(&at[a])) {
+                if let Some(at) = place_in(tile_box, self.division.shape, *cell) {
                     let tile = lock(tile);
                     *value = tile.u[tile.now][tile.layout.index(at)].value();
                 }

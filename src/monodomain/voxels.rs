@@ -48,14 +48,6 @@ impl Voxels {
         self.domains.iter().max().map_or(0, |d| *d as usize + 1)
     }
 
-    /// Numbers of the cells whose row passes `is`, ascending.
-    pub fn cells_where(&self, is: impl Fn(usize) -> bool) -> Vec<usize> {
-        (self.cells.iter().enumerate())
-            .filter(|(row, _)| is(*row))
-            .map(|(_, cell)| *cell as usize)
-            .collect()
-    }
-
     /// Gives every cell the γ of its domain.
     ///
     /// # Errors

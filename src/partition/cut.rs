@@ -27,6 +27,9 @@ pub struct Wish<'a> {
 }
 
 /// Part of each node of `graph`, which has at least as many nodes as parts; each part has one.
+///
+/// # Errors
+/// [`Error::Bug`] where METIS fails.
 pub fn cut(graph: &Graph, wish: &Wish) -> Result<Vec<u32>> {
     if wish.parts == 1 {
         return Ok(vec![0; graph.size()]);

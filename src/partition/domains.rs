@@ -114,6 +114,9 @@ pub struct DomainContact {
 
 /// All pairs of domains with a common face, in ascending order of (k, l): the weights of the jump
 /// penalty Σ share (log γ_k − log γ_l)².
+///
+/// # Errors
+/// As [`for_each_shared_face`].
 pub fn domain_contacts(mesh: &TetMesh, domains: &[u32]) -> Result<Vec<DomainContact>> {
     let mut areas = std::collections::BTreeMap::<(u32, u32), f64>::new();
     for_each_shared_face(mesh, |face, [t, u]| {

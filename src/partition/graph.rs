@@ -48,6 +48,9 @@ impl Graph {
 }
 
 /// Vertices joined by an edge of a tetrahedron.
+///
+/// # Errors
+/// [`Error::BadData`] where METIS could not number it with 32 bits.
 pub fn vertex_graph(mesh: &TetMesh) -> Result<Graph> {
     let n = mesh.vertex_count();
     check_size("vertices", n)?;
@@ -78,6 +81,9 @@ pub fn vertex_graph(mesh: &TetMesh) -> Result<Graph> {
 }
 
 /// Tetrahedra joined by a face (the dual graph).
+///
+/// # Errors
+/// As [`vertex_graph`].
 pub fn face_graph(mesh: &TetMesh) -> Result<Graph> {
     let m = mesh.tetrahedron_count();
     check_size("tetrahedra", m)?;
@@ -114,6 +120,9 @@ pub fn face_graph(mesh: &TetMesh) -> Result<Graph> {
 /// face that two tetrahedra share, in a fixed order.
 ///
 /// Where more than two share a face, which no valid mesh has, they are taken in pairs.
+///
+/// # Errors
+/// [`Error::BadData`] where 4m does not fit into 32 bits.
 pub fn for_each_shared_face(
     mesh: &TetMesh,
     mut visit: impl FnMut([u32; 3], [u32; 2]),

@@ -47,6 +47,9 @@ pub fn metric_lengths(metric: &Metric, x: [Vec3; 4]) -> [f64; 6] {
 
 /// Sends every rank its part of the mesh that rank 0 holds (`whole` is read there only).
 /// Collective.
+///
+/// # Errors
+/// [`Error::Bug`] on all ranks where rank 0 has no mesh or a message is damaged.
 pub fn distribute(comm: &dyn Communicator, whole: Option<&WholeMesh>) -> Result<LocalMesh> {
     let missing = || Error::Bug("rank 0 has no mesh to distribute".into());
     if comm.rank() > 0 {
@@ -59,7 +62,7 @@ pub fn distribute(comm: &dyn Communicator, whole: Option<&WholeMesh>) -> Result<
         }
         return agree(
             comm,
-            Part::decode(&mine.pop().unwrap_or_default()).and_then(Part::finish),
+            Part::decode(&mine.pop().unwrap_or_default()).map(Part::finish),
         );
     }
     let whole = agree(comm, whole.ok_or_else(missing))?;
@@ -68,7 +71,7 @@ pub fn distribute(comm: &dyn Communicator, whole: Option<&WholeMesh>) -> Result<
         let message = cutter.cut(rank).measured(whole).encode();
         comm.exchange(&[(rank, message)], &[], &mut || {});
     }
-    agree(comm, cutter.cut(0).measured(whole).finish())
+    agree(comm, Ok(cutter.cut(0).measured(whole).finish()))
 }
 
 /// The parts of all ranks, one after the other, without metric lengths.
@@ -258,7 +261,7 @@ impl Part {
     }
 
     /// Makes the halo.
-    pub fn finish(self) -> Result<LocalMesh> {
+    pub fn finish(self) -> LocalMesh {
         let mut mesh = self.mesh;
         let mut neighbours = BTreeMap::<usize, Neighbour>::new();
         for [rank, v] in self.sends {
@@ -268,7 +271,7 @@ impl Part {
             neighbour(&mut neighbours, rank).receive.push(ghost);
         }
         mesh.halo = Halo::new(mesh.owned, neighbours.into_values().collect());
-        Ok(mesh)
+        mesh
     }
 }
 

@@ -53,6 +53,13 @@ pub struct Stage {
     planes: Vec<Option<Plane>>,
 }
 
+/// Where the scene of one view is drawn, and how large.
+struct Panel {
+    view: usize,
+    on: Rectangle,
+    projection: Projection,
+}
+
 impl Stage {
     /// Builds the scene of each view by `scene`, which is given the plane as the viewer sees it.
     pub fn new(
@@ -133,7 +140,12 @@ impl Stage {
         let projections = Projection::fit(&points, &self.views, size[0], size[1]);
         for (i, (panel, projection)) in panels.iter().zip(projections).enumerate() {
             let panel = panel.without([gap, 0, gap, 0]);
-            self.panel(canvas, i, panel, projection, shown)?;
+            let panel = Panel {
+                view: i,
+                on: panel,
+                projection,
+            };
+            self.panel(canvas, &panel, shown)?;
         }
         let place = whole.without([whole.width - bar, p(canvas, 64.0), 0, p(canvas, 60.0)]);
         match shown {
@@ -150,16 +162,9 @@ impl Stage {
         }
     }
 
-    fn panel(
-        &self,
-        canvas: &mut Canvas,
-        i: usize,
-        on: Rectangle,
-        projection: Projection,
-        shown: &Shown,
-    ) -> Result<()> {
-        self.paint_at(canvas, i, on, projection, shown)?;
-        let view = &self.views[i];
+    fn panel(&self, canvas: &mut Canvas, panel: &Panel, shown: &Shown) -> Result<()> {
+        self.paint_panel(canvas, panel, shown)?;
+        let (view, on) = (&self.views[panel.view], panel.on);
         let below = on.bottom() + canvas.points(34.0);
         let middle = on.left + on.width / 2;
         canvas.text([middle, below], TICK, Anchor::Centre, BLACK, &caption(view))?;
@@ -171,24 +176,27 @@ impl Stage {
             ],
             view,
         )?;
-        ruler(canvas, on, projection)
+        ruler(canvas, on, panel.projection)
     }
 
     /// Draws `shown` as seen from view `i` within `on`, without any label.
     pub fn paint(&self, canvas: &mut Canvas, i: usize, on: Rectangle, shown: &Shown) -> Result<()> {
         let (points, view) = (self.kept(), &self.views[i..=i]);
         let projection = Projection::fit(&points[i..=i], view, on.width, on.height);
-        self.paint_at(canvas, i, on, projection[0], shown)
+        let panel = Panel {
+            view: i,
+            on,
+            projection: projection[0],
+        };
+        self.paint_panel(canvas, &panel, shown)
     }
 
-    fn paint_at(
-        &self,
-        canvas: &mut Canvas,
-        i: usize,
-        on: Rectangle,
-        projection: Projection,
-        shown: &Shown,
-    ) -> Result<()> {
+    fn paint_panel(&self, canvas: &mut Canvas, panel: &Panel, shown: &Shown) -> Result<()> {
+        let &Panel {
+            view: i,
+            on,
+            projection,
+        } = panel;
         let (scene, view) = (&self.scenes[i], &self.views[i]);
         let at_vertices = match shown {
             Shown::Field { values, .. } => scene.at_vertices(values),

@@ -236,26 +236,11 @@ impl Raster {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::mesh::TetMesh;
-
-    /// Cube [0, 1]³ of 6 Kuhn tetrahedra around the diagonal 0–7 (vertex = bits zyx).
-    fn cube() -> TetMesh {
-        let points = (0..8u32)
-            .map(|v| [0, 1, 2].map(|i| f64::from((v >> i) & 1)))
-            .collect();
-        let tetrahedra = vec![
-            [0, 1, 3, 7],
-            [0, 3, 2, 7],
-            [0, 2, 6, 7],
-            [0, 6, 4, 7],
-            [0, 4, 5, 7],
-            [0, 5, 1, 7],
-        ];
-        TetMesh::new(points, tetrahedra)
-    }
+    use crate::mesh::generate::kuhn;
 
     fn seen(plane: Option<Plane>, view: &str, values: impl Fn(Vec3) -> f64) -> Raster {
-        let (mesh, view): (TetMesh, View) = (cube(), view.parse().unwrap());
+        let mesh = kuhn([1.0; 3], [1; 3]);
+        let view: View = view.parse().unwrap();
         let scene = Scene::of_mesh(&mesh, plane.as_ref()).unwrap();
         let values: Vec<f64> = mesh.points.iter().map(|p| values(*p)).collect();
         let on = Rectangle {

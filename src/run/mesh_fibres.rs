@@ -13,9 +13,6 @@ use crate::mesh::generate::FibreAngles;
 use crate::mesh::surface::surface_vertices;
 use crate::tensor::{Vec3, cross, dot, norm};
 
-/// Names of the surfaces on the command line.
-const NAMES: [&str; 5] = ["base", "epicardium", "left", "right", "apex"];
-
 /// Writes the mesh with fibres; says what the surfaces are, and how far its former fibres are.
 pub fn fibres(args: &FibresArgs) -> Result<String> {
     let mut mesh = load_mesh(&args.files.input)?;
@@ -33,14 +30,17 @@ pub fn fibres(args: &FibresArgs) -> Result<String> {
     let former = mesh.fibres.take();
     add_fibres(&mut mesh, &surfaces, &angles)?;
     let output = &args.files.output;
-    let lists = lists(&surfaces);
+    let lists = surfaces.lists();
     let vtx = match &args.write_surfaces {
         None => Vec::new(),
         Some(folder) => prepare_folder(folder, &lists, args.files.overwrite)?,
     };
     write(&mesh, output)?;
     let mut text = written(&mesh, output);
-    let counts = NAMES.iter().zip(lists).filter(|(_, list)| !list.is_empty());
+    let counts = Surfaces::NAMES
+        .iter()
+        .zip(lists)
+        .filter(|(_, list)| !list.is_empty());
     let counts = counts.map(|(name, list)| format!("{name} {}", list.len()));
     text += &format!(
         "vertices of the surfaces: {}\n",
@@ -63,7 +63,10 @@ pub fn fibres(args: &FibresArgs) -> Result<String> {
 
 /// Makes the folder for the surfaces that are not empty; their files in it.
 fn prepare_folder(folder: &Path, lists: &[&Vec<u32>; 5], overwrite: bool) -> Result<Vec<PathBuf>> {
-    let named = NAMES.iter().zip(lists).filter(|(_, list)| !list.is_empty());
+    let named = Surfaces::NAMES
+        .iter()
+        .zip(lists)
+        .filter(|(_, list)| !list.is_empty());
     let files: Vec<PathBuf> = named
         .map(|(name, _)| folder.join(format!("{name}.vtx")))
         .collect();
@@ -72,29 +75,17 @@ fn prepare_folder(folder: &Path, lists: &[&Vec<u32>; 5], overwrite: bool) -> Res
     Ok(files)
 }
 
-/// In the order of [`NAMES`].
-fn lists(surfaces: &Surfaces) -> [&Vec<u32>; 5] {
-    let Surfaces {
-        base,
-        epicardium,
-        left,
-        right,
-        apex,
-    } = surfaces;
-    [base, epicardium, left, right, apex]
-}
-
 /// Those that are given, the others found; all but the right one given, nothing is sought.
 fn surfaces(args: &FibresArgs, mesh: &TetMesh) -> Result<Surfaces> {
     let given = |name: &str| args.surface.iter().any(|(n, _)| n == name);
     if let Some((name, _)) = args
         .surface
         .iter()
-        .find(|(n, _)| !NAMES.contains(&n.as_str()))
+        .find(|(n, _)| !Surfaces::NAMES.contains(&n.as_str()))
     {
         return Err(Error::Usage {
             problem: format!("--surface {name}=…: there is no such surface"),
-            remedy: format!("the surfaces are {}", NAMES.join(", ")),
+            remedy: format!("the surfaces are {}", Surfaces::NAMES.join(", ")),
         });
     }
     let needed = ["base", "epicardium", "left", "apex"];
@@ -104,17 +95,13 @@ fn surfaces(args: &FibresArgs, mesh: &TetMesh) -> Result<Surfaces> {
         detect(mesh, args.axis)?
     };
     for (name, from) in &args.surface {
-        let list = match name.as_str() {
-            "base" => &mut surfaces.base,
-            "epicardium" => &mut surfaces.epicardium,
-            "left" => &mut surfaces.left,
-            "right" => &mut surfaces.right,
-            _ => &mut surfaces.apex,
-        };
-        *list = match from.strip_prefix("tag:") {
+        let list = match from.strip_prefix("tag:") {
             None => read_vtx(Path::new(from), mesh.vertex_count())?,
             Some(tag) => of_tag(name, tag, mesh)?,
         };
+        if let Some(surface) = surfaces.list_mut(name) {
+            *surface = list;
+        }
     }
     Ok(surfaces)
 }

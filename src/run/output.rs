@@ -200,6 +200,9 @@ impl Output {
     }
 
     /// Writes a whole file: beside, synced, renamed.
+    ///
+    /// # Errors
+    /// [`Error::Io`].
     pub fn write(&self, name: &str, bytes: &[u8]) -> Result<()> {
         write_atomic(&self.path(name), bytes)
     }

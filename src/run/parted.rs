@@ -67,7 +67,7 @@ pub fn build(job: &mut Job) -> Result<Option<(Parted, Model)>> {
     let gamma = agree(comm, gamma)?;
     let unit = LengthUnit::Mm.in_mm();
     let sources = sources::resolve_parted(&job.case, comm, &part, &mesh, size[0], unit)?;
-    let local = agree(comm, part.finish())?;
+    let local = part.finish();
     job.report.add_time("partition", begun.elapsed());
     job.report.mesh(size[0], size[1]);
     job.report.result("read_by_parts", true);

@@ -1,11 +1,17 @@
 //! Runs the program as its users do, alone or under mpirun, and never for ever.
 #![allow(dead_code)]
 
+pub mod inversion;
+#[path = "../common/results.rs"]
+mod results;
+
 use std::fs::{self, File};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command};
 use std::time::{Duration, Instant};
+
+pub use results::names;
 
 /// A run that takes longer hangs.
 const LIMIT: Duration = Duration::from_secs(120);
@@ -221,16 +227,6 @@ impl Running {
     }
 }
 
-/// Names in a folder, sorted; none where there is no folder.
-pub fn names(folder: &Path) -> Vec<String> {
-    let entries = fs::read_dir(folder).into_iter().flatten();
-    let mut names: Vec<_> = entries
-        .map(|e| e.unwrap().file_name().to_string_lossy().into_owned())
-        .collect();
-    names.sort();
-    names
-}
-
 /// Fails where a folder holds results, whole or half-written.
 #[track_caller]
 pub fn assert_no_results(folder: &Path) {
@@ -246,6 +242,21 @@ pub fn assert_no_results(folder: &Path) {
     );
 }
 
+/// A folder with files of these names and texts.
+pub fn folder_with(files: &[(&str, &str)]) -> tempfile::TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    for (name, text) in files {
+        put(folder.path(), name, text);
+    }
+    folder
+}
+
+/// `arguments`, and `--set` before each of `settings`.
+pub fn set<'a>(arguments: &[&'a str], settings: &[&'a str]) -> Vec<&'a str> {
+    let settings = settings.iter().flat_map(|s| ["--set", *s]);
+    arguments.iter().copied().chain(settings).collect()
+}
+
 /// Writes `text` to `folder/name`.
 pub fn put(folder: &Path, name: &str, text: &str) -> PathBuf {
     let path = folder.join(name);
@@ -256,4 +267,18 @@ pub fn put(folder: &Path, name: &str, text: &str) -> PathBuf {
 /// `report.json` of a run.
 pub fn report(output: &Path) -> serde_json::Value {
     serde_json::from_slice(&fs::read(output.join("report.json")).unwrap()).unwrap()
+}
+
+/// Values of a dataset of a result.
+#[track_caller]
+pub fn dataset<T: hdf5::H5Type>(file: &Path, name: &str) -> Vec<T> {
+    let file = hdf5::File::open(file).unwrap();
+    file.dataset(name).unwrap().read_raw().unwrap()
+}
+
+/// A list of numbers in a report.
+#[track_caller]
+pub fn numbers(value: &serde_json::Value) -> Vec<f64> {
+    let list = value.as_array().unwrap().iter();
+    list.map(|x| x.as_f64().unwrap()).collect()
 }

@@ -2,7 +2,7 @@
 
 use isochrone::eikonal::forward::Source;
 use isochrone::mesh::TetMesh;
-use isochrone::mesh::generate::{Generator, generate};
+use isochrone::mesh::generate::{self, Generator, generate};
 use isochrone::tensor::{Vec3, VelocityTensor, add, cross, scale, unit};
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
@@ -79,34 +79,7 @@ fn to_sources(sources: &[(u32, f64)]) -> Vec<Source> {
 
 /// The cube of `side_length`, n³ cells of six Kuhn tetrahedra each.
 pub fn kuhn(n: usize, side_length: f64) -> TetMesh {
-    let side = n + 1;
-    let number = |i: [usize; 3]| (i[0] + side * (i[1] + side * i[2])) as u32;
-    let points = (0..side.pow(3))
-        .map(|v| {
-            [v % side, v / side % side, v / side / side].map(|i| side_length * i as f64 / n as f64)
-        })
-        .collect();
-    let paths = [
-        [0, 1, 2],
-        [1, 2, 0],
-        [2, 0, 1],
-        [0, 2, 1],
-        [2, 1, 0],
-        [1, 0, 2],
-    ];
-    let mut tetrahedra = Vec::new();
-    for cell in 0..n.pow(3) {
-        for path in paths {
-            let mut at = [cell % n, cell / n % n, cell / n / n];
-            tetrahedra.push([0, 1, 2, 3].map(|step| {
-                if step > 0 {
-                    at[path[step - 1]] += 1;
-                }
-                number(at)
-            }));
-        }
-    }
-    TetMesh::new(points, tetrahedra)
+    generate::kuhn([side_length; 3], [n; 3])
 }
 
 /// Fibres that rotate by 120° from one face of the cube to the other, speeds 0.6/0.4/0.2.

@@ -62,13 +62,7 @@ impl Default for RuleAngles {
 /// exist, or where Laplace's equation cannot be solved.
 pub fn add_fibres(mesh: &mut TetMesh, surfaces: &Surfaces, angles: &RuleAngles) -> Result<()> {
     check(surfaces, mesh.vertex_count())?;
-    let Surfaces {
-        base,
-        epicardium,
-        left,
-        right,
-        apex,
-    } = surfaces;
+    let [base, epicardium, left, right, apex] = surfaces.lists();
     let laplace = Laplace::new(mesh);
     let depth = laplace.solve(&[(left, 0.0), (right, 0.0), (epicardium, 1.0)])?;
     let height = laplace.solve(&[(apex, 0.0), (base, 1.0)])?;
@@ -133,14 +127,9 @@ pub fn add_fibres(mesh: &mut TetMesh, surfaces: &Surfaces, angles: &RuleAngles) 
 }
 
 fn check(surfaces: &Surfaces, n: usize) -> Result<()> {
-    for (name, list, needed) in [
-        ("base", &surfaces.base, true),
-        ("epicardium", &surfaces.epicardium, true),
-        ("left", &surfaces.left, true),
-        ("right", &surfaces.right, false),
-        ("apex", &surfaces.apex, true),
-    ] {
-        if list.is_empty() && needed {
+    for (name, list) in Surfaces::NAMES.into_iter().zip(surfaces.lists()) {
+        // One cavity has no right side.
+        if list.is_empty() && name != "right" {
             let remedy = format!("give its vertices: --surface {name}=FILE.vtx");
             return Err(Error::bad_data(
                 format!("surface {name}"),

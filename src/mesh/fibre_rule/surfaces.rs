@@ -34,6 +34,35 @@ pub struct Surfaces {
     pub apex: Vec<u32>,
 }
 
+impl Surfaces {
+    /// Names of the surfaces, in the order of [`lists`](Self::lists).
+    pub const NAMES: [&str; 5] = ["base", "epicardium", "left", "right", "apex"];
+
+    /// The vertices on each surface.
+    pub fn lists(&self) -> [&Vec<u32>; 5] {
+        let Self {
+            base,
+            epicardium,
+            left,
+            right,
+            apex,
+        } = self;
+        [base, epicardium, left, right, apex]
+    }
+
+    /// The vertices on the surface with this name, if there is one.
+    pub fn list_mut(&mut self, name: &str) -> Option<&mut Vec<u32>> {
+        match name {
+            "base" => Some(&mut self.base),
+            "epicardium" => Some(&mut self.epicardium),
+            "left" => Some(&mut self.left),
+            "right" => Some(&mut self.right),
+            "apex" => Some(&mut self.apex),
+            _ => None,
+        }
+    }
+}
+
 /// A face of the surface.
 struct Face {
     vertices: [u32; 3],

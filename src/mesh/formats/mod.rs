@@ -128,6 +128,9 @@ fn located(path: &Path) -> PathBuf {
 }
 
 /// The format of a mesh to be read: its extension says it, or it is the base name of a CARP mesh.
+///
+/// # Errors
+/// [`Error::BadFile`] where no format has the extension.
 pub fn format_of(path: &Path) -> Result<&'static dyn MeshFormat> {
     let extension = extension_of(&located(path));
     by_extension(&extension).ok_or_else(|| {
@@ -185,6 +188,9 @@ pub fn read(path: &Path, unit: Option<LengthUnit>) -> Result<TetMesh> {
 }
 
 /// Like [`read`], with indices, coordinates and directions as the file has them (for `mesh check`).
+///
+/// # Errors
+/// Those of [`read`], but for what it verifies.
 pub fn read_unverified(path: &Path, unit: Option<LengthUnit>) -> Result<TetMesh> {
     let path = &located(path);
     let format = format_of(path)?;
@@ -222,6 +228,9 @@ pub fn read_unverified(path: &Path, unit: Option<LengthUnit>) -> Result<TetMesh>
 }
 
 /// Writes a mesh (mm) in the format that the extension of `path` stands for.
+///
+/// # Errors
+/// Those of [`output_format`]; [`Error::Io`] where the file cannot be written.
 pub fn write(mesh: &TetMesh, path: &Path) -> Result<()> {
     output_format(path)?.write(mesh, path)
 }

@@ -3,6 +3,7 @@
 use rayon::prelude::*;
 
 use super::stuffing::Stuffing;
+use crate::mesh::disjoint_sets::DisjointSets;
 
 /// Whether the boundary is one closed manifold surface of a ball: two triangles at every edge,
 /// connected over the edges, vertices − edges + triangles = 2 (a hole through the wall, a void or
@@ -33,31 +34,19 @@ pub fn is_ball(mesh: &Stuffing) -> bool {
         .collect();
     edges.par_sort_unstable();
 
-    let mut group: Vec<u32> = (0..triangles.len() as u32).collect();
+    let mut sets = DisjointSets::new(triangles.len() as u32);
     let (mut pieces, mut edge_count) = (triangles.len(), 0);
     for sharing in edges.chunk_by(|a, b| a.0 == b.0) {
         let &[(_, s), (_, t)] = sharing else {
             return false;
         };
         edge_count += 1;
-        let (s, t) = (root(&mut group, s), root(&mut group, t));
-        if s != t {
-            group[s.max(t) as usize] = s.min(t);
-            pieces -= 1;
-        }
+        pieces -= usize::from(sets.join(s, t));
     }
     let mut vertices: Vec<u32> = triangles.iter().flatten().copied().collect();
     vertices.par_sort_unstable();
     vertices.dedup();
     pieces == 1 && vertices.len() + triangles.len() == edge_count + 2
-}
-
-fn root(group: &mut [u32], mut a: u32) -> u32 {
-    while group[a as usize] != a {
-        group[a as usize] = group[group[a as usize] as usize];
-        a = group[a as usize];
-    }
-    a
 }
 
 #[cfg(test)]

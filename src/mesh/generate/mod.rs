@@ -3,6 +3,7 @@
 mod boundary;
 mod fibres;
 mod implicit;
+mod kuhn;
 mod lattice;
 mod sizing;
 mod slab;
@@ -12,6 +13,7 @@ mod ventricle;
 
 use serde::{Deserialize, Serialize};
 
+pub use self::kuhn::kuhn;
 use self::sizing::Sizing;
 use self::ventricle::Ventricles;
 use super::TetMesh;

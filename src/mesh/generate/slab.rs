@@ -1,21 +1,11 @@
-//! Box of tissue: Kuhn tetrahedra, six to a cell of a Cartesian grid.
+//! Box of tissue: Kuhn tetrahedra with fibres that rotate through its thickness.
 
 use rayon::prelude::*;
 
+use super::kuhn::kuhn;
 use super::{FibreAngles, fibres};
 use crate::mesh::TetMesh;
 use crate::tensor::Vec3;
-
-/// The six ways from corner 0 of a cell to corner 7 (bit 0 is x, 1 is y, 2 is z) along its edges,
-/// ordered so that the tetrahedron is positively oriented. Every cell is cut alike, so faces match.
-const PATHS: [[usize; 4]; 6] = [
-    [0, 1, 3, 7],
-    [0, 2, 6, 7],
-    [0, 4, 5, 7],
-    [0, 3, 2, 7],
-    [0, 6, 4, 7],
-    [0, 5, 1, 7],
-];
 
 /// Number of cells along each axis of the grid whose mean edge length is nearest to `edge`.
 pub fn cells(size: Vec3, edge: f64) -> [f64; 3] {
@@ -67,33 +57,10 @@ pub fn smallest_edge(size: Vec3, tetrahedra: f64) -> f64 {
     1.3 * (6.0 * size.iter().product::<f64>() / tetrahedra).cbrt()
 }
 
-/// Box [0, size], mm, with z = 0 the endocardium; x is circumferential, y longitudinal.
-///
-/// Vertices are numbered with x fastest, then y, then z.
+/// Box [0, size], mm, with z = 0 the endocardium; x is circumferential, y longitudinal; numbered
+/// as in [`kuhn`].
 pub fn mesh(size: Vec3, cells: [f64; 3], angles: &FibreAngles) -> TetMesh {
-    let [nx, ny, nz] = cells.map(|n| n as usize);
-    let vertex = |i: usize, j: usize, k: usize| (k * (ny + 1) + j) * (nx + 1) + i;
-    let points = (0..vertex(0, 0, nz + 1))
-        .into_par_iter()
-        .map(|v| {
-            let (i, j, k) = (
-                v % (nx + 1),
-                v / (nx + 1) % (ny + 1),
-                v / (nx + 1) / (ny + 1),
-            );
-            let at = |i: usize, n: usize, axis: usize| size[axis] * (i as f64 / n as f64);
-            [at(i, nx, 0), at(j, ny, 1), at(k, nz, 2)]
-        })
-        .collect();
-    let tetrahedra = (0..6 * nx * ny * nz)
-        .into_par_iter()
-        .map(|t| {
-            let (cell, path) = (t / 6, PATHS[t % 6]);
-            let (i, j, k) = (cell % nx, cell / nx % ny, cell / nx / ny);
-            path.map(|c| vertex(i + (c & 1), j + (c >> 1 & 1), k + (c >> 2)) as u32)
-        })
-        .collect();
-    let mut mesh = TetMesh::new(points, tetrahedra);
+    let mut mesh = kuhn(size, cells.map(|n| n as usize));
     let axes = |t: usize| {
         let z = mesh.corners(t).iter().map(|p| p[2]).sum::<f64>() / 4.0;
         fibres::helix(angles.at(z / size[2]), [0.0, 0.0, 1.0], [0.0, 1.0, 0.0])

@@ -11,7 +11,7 @@ use crate::monodomain::activation::{UpstrokeArrays, Upstrokes};
 use crate::monodomain::division::Division;
 use crate::monodomain::engine::{Counters, Engine, lock};
 use crate::monodomain::simulation::{Simulation, Values};
-use crate::monodomain::transfer::largest_of_all;
+use crate::monodomain::transfer::{largest_of_all, place_in};
 use crate::real::Float;
 
 /// Threads that look for the largest |u|.
@@ -160,19 +160,11 @@ impl<T: Float, K: Kinetics<T, G>, const G: usize> DeviceEngine<T, K, G> {
 
     fn find_probes(&self, tiles: &[DeviceTile<T, G>], cells: &[usize]) -> Result<Vec<Probes<T>>> {
         let on = &*self.device;
-        let [_, rows, columns] = self.host.division.shape;
         let of_tile = |(tile, number): (&DeviceTile<T, G>, &usize)| {
             let tile_box = &self.host.division.tiles[*number];
             let (mut numbers, mut positions) = (Vec::new(), Vec::new());
             for (number, cell) in cells.iter().enumerate() {
-                let place = [
-                    cell / (rows * columns),
-                    cell / columns % rows,
-                    cell % columns,
-                ];
-                let at: [isize; 3] =
-                    std::array::from_fn(|a| place[a] as isize - tile_box.low[a] as isize);
-                if (0..3).all(|a| (0..tile_box.size[a] as isize).contains(&at[a])) {
+                if let Some(at) = place_in(tile_box, self.host.division.shape, *cell) {
                     numbers.push(number);
                     positions.push(tile.layout.index(at) as i32);
                 }

@@ -64,13 +64,18 @@ fn timers(title: &str, timings: &[(String, f64)]) -> Chart {
         title: title.into(),
         x: Axis::over("seconds (the slowest rank)", 0.0, 1.05 * longest),
         y: Axis::over("", -0.6, sorted.len() as f64 - 0.4).with_ticks(names),
-        series: vec![Series {
-            name: String::new(),
-            points: corners.collect(),
-            mark: Mark::Boxes,
-            colour: of_group(0),
-        }],
+        series: vec![bars(corners)],
         aspect: None,
+    }
+}
+
+/// Bars from two opposite corners of each.
+fn bars(corners: impl Iterator<Item = [f64; 2]>) -> Series {
+    Series {
+        name: String::new(),
+        points: corners.collect(),
+        mark: Mark::Boxes,
+        colour: of_group(0),
     }
 }
 
@@ -87,12 +92,7 @@ fn gamma_bars(gamma: &[f64]) -> Chart {
         title: "γ found".into(),
         x: Axis::over("domain k", -0.6, gamma.len() as f64 - 0.4).with_ticks(domains),
         y: Axis::around("conductivity scaling γ", gamma, &[0.0]),
-        series: vec![Series {
-            name: String::new(),
-            points: corners.collect(),
-            mark: Mark::Boxes,
-            colour: of_group(0),
-        }],
+        series: vec![bars(corners)],
         aspect: None,
     }
 }
