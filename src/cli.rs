@@ -88,6 +88,9 @@ pub enum Command {
         /// Folder for one page per command
         #[arg(value_name = "DIR")]
         folder: Option<PathBuf>,
+        /// Write over files there that are no manual pages of this program
+        #[arg(long, requires = "folder")]
+        overwrite: bool,
     },
 }
 
@@ -242,15 +245,15 @@ pub struct PlotArgs {
     /// Distance of isochrones in ms [default: about fifteen of them]
     #[arg(long, value_name = "MS", value_parser = positive)]
     pub isochrones: Option<f64>,
-    /// Colour map
-    #[arg(long, value_enum, default_value_t)]
-    pub colours: ColourMap,
+    /// Colour map [default: viridis]
+    #[arg(long, value_enum)]
+    pub colours: Option<ColourMap>,
     /// Ends of the colour bar [default: the least and the largest value]
     #[arg(long, value_name = "LOW,HIGH", value_parser = range, allow_hyphen_values = true)]
     pub range: Option<Range>,
-    /// Frames of an animation each second
-    #[arg(long, value_name = "N", default_value_t = 10.0, value_parser = positive)]
-    pub speed: f64,
+    /// Frames of an animation each second [default: 10]
+    #[arg(long, value_name = "N", value_parser = positive)]
+    pub speed: Option<f64>,
 }
 
 /// Ends of a range.
@@ -295,7 +298,7 @@ pub enum MeshCommand {
         #[command(flatten)]
         files: MeshFiles,
         /// Values of the vertices to be added as a field: a .dat of openCARP's
-        #[arg(long, value_name = "NAME=FILE.dat", value_parser = key_and_value)]
+        #[arg(long, value_name = "NAME=FILE.dat", value_parser = name_and_file)]
         data: Vec<(String, String)>,
         /// The field of the vertices to be written to OUT.dat
         #[arg(long, value_name = "NAME")]
@@ -403,7 +406,7 @@ pub struct FibresArgs {
     pub axis: Option<[f64; 3]>,
     /// Vertices of a surface in place of those found: base, epicardium, left, right or apex; in a
     /// .vtx file, or those of the surface in the tetrahedra of a tag
-    #[arg(long, value_name = "NAME=FILE.vtx|tag:N", value_parser = key_and_value)]
+    #[arg(long, value_name = "NAME=FILE.vtx|tag:N", value_parser = name_and_file)]
     pub surface: Vec<(String, String)>,
     /// Folder to which the surfaces are written as .vtx files
     #[arg(long, value_name = "DIR")]
@@ -597,6 +600,12 @@ fn key_and_value(text: &str) -> Result<(String, String), String> {
         }
         _ => Err("write section.key=value".into()),
     }
+}
+
+fn name_and_file(text: &str) -> Result<(String, String), String> {
+    let pair = key_and_value(text).ok();
+    let pair = pair.filter(|(_, file)| !file.is_empty());
+    pair.ok_or_else(|| "write a name, an equals sign, and the file".into())
 }
 
 /// One positive number, or three.
