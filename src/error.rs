@@ -111,15 +111,21 @@ impl Error {
             return Error::MissingInput {
                 path: path.to_owned(),
                 what: "file".into(),
-                remedy:
-                    "check the path (paths in a configuration file start at that file's folder)"
-                        .into(),
+                remedy: Self::check_path(path).into(),
             };
         }
         Error::Io {
             path: path.to_owned(),
             action: action.into(),
             cause: cause.to_string(),
+        }
+    }
+
+    /// What mends a path as it was given; those of a configuration file are absolute by now.
+    pub fn check_path(path: &Path) -> &'static str {
+        match path.is_relative() {
+            true => "check the path, which starts at the current folder",
+            false => "check the path",
         }
     }
 

@@ -26,21 +26,51 @@ pub struct Report {
     device: String,
     begun: Instant,
     date: String,
-    shares: Shares,
+    shares: Figures,
     counters: BTreeMap<String, u64>,
+    /// Counters that include those of earlier parts of a resumed run.
+    of_all_parts: BTreeMap<String, u64>,
+    before: Option<EarlierParts>,
     sizes: Map<String, Value>,
     result: Map<String, Value>,
+    /// Of all ranks and parts, on rank 0 once gathered.
+    whole: Option<Figures>,
 }
 
-/// What each rank has its own share of.
-#[derive(Debug, Default, Serialize, Deserialize)]
-struct Shares {
+/// Times, counters and memory: a rank's share, or those of a whole run.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct Figures {
     /// Seconds; the longest of all ranks is reported.
     timings_s: BTreeMap<String, f64>,
     /// Summed over ranks.
     counters: BTreeMap<String, u64>,
     /// The largest of all ranks is reported.
     peak_rss_bytes: u64,
+}
+
+/// The parts of a run before it was resumed.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct EarlierParts {
+    /// How many there were.
+    pub parts: u64,
+    /// How many of them ended without telling their figures (killed).
+    pub untold: u64,
+    /// The figures of the others, together.
+    pub figures: Figures,
+}
+
+impl Figures {
+    /// One part after another.
+    fn then(mut self, next: &Self) -> Self {
+        for (name, seconds) in &next.timings_s {
+            *self.timings_s.entry(name.clone()).or_default() += seconds;
+        }
+        for (name, n) in &next.counters {
+            *self.counters.entry(name.clone()).or_default() += n;
+        }
+        self.peak_rss_bytes = self.peak_rss_bytes.max(next.peak_rss_bytes);
+        self
+    }
 }
 
 impl Report {
@@ -53,10 +83,13 @@ impl Report {
             device: "cpu".into(),
             begun: Instant::now(),
             date: utc(SystemTime::now()),
-            shares: Shares::default(),
+            shares: Figures::default(),
             counters: BTreeMap::new(),
+            of_all_parts: BTreeMap::new(),
+            before: None,
             sizes: Map::new(),
             result: Map::new(),
+            whole: None,
         }
     }
 
@@ -91,6 +124,27 @@ impl Report {
     /// Sets the counter `name` that all ranks share (rounds, evaluations): rank 0's value.
     pub fn count_once(&mut self, name: &str, value: u64) {
         self.counters.insert(name.into(), value);
+    }
+
+    /// The same of a counter that goes on from earlier parts of a resumed run.
+    pub fn count_all_parts(&mut self, name: &str, value: u64) {
+        self.of_all_parts.insert(name.into(), value);
+    }
+
+    /// Says that the run goes on from earlier parts, whose figures are added to its own. Rank 0's
+    /// word counts.
+    pub fn resumed(&mut self, before: EarlierParts) {
+        self.before = Some(before);
+    }
+
+    /// Times and counters of all ranks and parts together, on rank 0 once gathered.
+    pub fn whole(&self) -> Option<&Figures> {
+        self.whole.as_ref()
+    }
+
+    /// What tells problems apart: see [`crate::config::Case::problem`].
+    pub fn problem(&mut self, problem: impl Serialize) {
+        self.sizes.insert("problem".into(), json!(problem));
     }
 
     /// Adds the time that `comm` took since it had taken `before` to the counter `exchange_us`.
@@ -134,9 +188,9 @@ impl Report {
         if comm.rank() != 0 {
             return Ok(None);
         }
-        let mut all = Shares::default();
+        let mut all = Figures::default();
         for bytes in shares {
-            let share: Shares = serde_json::from_slice(&bytes).map_err(bug)?;
+            let share: Figures = serde_json::from_slice(&bytes).map_err(bug)?;
             for (name, seconds) in share.timings_s {
                 let longest = all.timings_s.entry(name).or_default();
                 *longest = longest.max(seconds);
@@ -147,6 +201,17 @@ impl Report {
             all.peak_rss_bytes = all.peak_rss_bytes.max(share.peak_rss_bytes);
         }
         all.counters.extend(self.counters.clone());
+        let mut resumed = None;
+        if let Some(before) = &self.before {
+            resumed = Some(json!({
+                "parts": before.parts + 1,
+                "parts_untold": before.untold,
+                "last_part": { "timings_s": all.timings_s, "counters": all.counters },
+            }));
+            all = before.figures.clone().then(&all);
+        }
+        self.whole = Some(all.clone());
+        all.counters.extend(self.of_all_parts.clone());
         let mut report = Map::new();
         report.insert("command".into(), json!(self.command));
         report.insert("version".into(), json!(VERSION));
@@ -161,10 +226,16 @@ impl Report {
         report.insert("timings_s".into(), json!(all.timings_s));
         report.insert("counters".into(), json!(all.counters));
         report.insert("peak_rss_bytes".into(), json!(all.peak_rss_bytes));
+        if let Some(resumed) = resumed {
+            report.insert("resumed".into(), resumed);
+        }
         report.insert("result".into(), Value::Object(self.result.clone()));
         Ok(Some(Value::Object(report)))
     }
 }
+
+/// Attribute with a line per input: its SHA-256, two spaces, its path.
+const INPUTS: &str = "inputs_sha256";
 
 /// What made a file: names and values that become its root attributes.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -174,6 +245,14 @@ pub struct Provenance {
 }
 
 impl Provenance {
+    /// SHA-256 of the inputs.
+    pub fn input_hashes(&self) -> Vec<String> {
+        let texts = self.texts.iter().filter(|(name, _)| name == INPUTS);
+        let lines = texts.flat_map(|(_, text)| text.lines());
+        let hash = |line: &str| line.split("  ").next().map(str::to_owned);
+        lines.filter_map(hash).collect()
+    }
+
     /// Provenance of a run of `configuration` (resolved, TOML) with the given input files.
     /// `simd` is the SIMD level of the kernels, `libraries` are names and versions. Reads the inputs to hash them.
     ///
@@ -207,7 +286,7 @@ impl Provenance {
                 ("device", device.to_string()),
                 ("simd", simd.to_string()),
                 ("libraries", libraries.join(", ")),
-                ("inputs_sha256", hashes.join("\n")),
+                (INPUTS, hashes.join("\n")),
             ]
             .map(|(name, value)| (name.to_string(), value))
             .to_vec(),
@@ -313,6 +392,43 @@ mod tests {
         assert_eq!(report["simd"], "avx2");
         assert_eq!(report["result"]["misfit"], 0.5);
         assert!(report["peak_rss_bytes"].as_u64().unwrap() > 1 << 20);
+    }
+
+    #[test]
+    fn a_resumed_run_reports_all_of_its_parts() {
+        let part = |seconds: u64, solves: u64, before: Option<EarlierParts>| {
+            let mut report = Report::new("invert", 1, "avx2");
+            report.add_time("solve", Duration::from_secs(seconds));
+            report.count("local_solves", solves);
+            report.count_once("exchanges", 2);
+            report.count_all_parts("evaluations", 10 * seconds);
+            if let Some(before) = before {
+                report.resumed(before);
+            }
+            let told = report.gather(&crate::comm::solo::Solo).unwrap().unwrap();
+            (told, report.whole().unwrap().clone())
+        };
+        let (first, figures) = part(3, 30, None);
+        assert!(first["resumed"].is_null());
+        assert_eq!(first["counters"]["evaluations"], 30);
+        let before = EarlierParts {
+            parts: 2,
+            untold: 1,
+            figures,
+        };
+        let (whole, figures) = part(4, 40, Some(before));
+        assert_eq!(whole["timings_s"]["solve"], 7.0);
+        assert_eq!(whole["counters"]["local_solves"], 70);
+        assert_eq!(whole["counters"]["exchanges"], 4);
+        // The optimiser has counted on by itself.
+        assert_eq!(whole["counters"]["evaluations"], 40);
+        assert_eq!(whole["resumed"]["parts"], 3);
+        assert_eq!(whole["resumed"]["parts_untold"], 1);
+        let last = &whole["resumed"]["last_part"];
+        assert_eq!(last["timings_s"]["solve"], 4.0);
+        assert_eq!(last["counters"]["local_solves"], 40);
+        assert_eq!(figures.timings_s["solve"], 7.0);
+        assert!(!figures.counters.contains_key("evaluations"));
     }
 
     #[test]

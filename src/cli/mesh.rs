@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, Subcommand};
 
 use super::generate::GenerateArgs;
-use super::values::{angle, at_least_one, direction, key_and_value, length_unit, spacing};
+use super::values::{angle, at_least_one, direction, length_unit, name_and_file, spacing};
 use crate::monodomain::options::Spacing;
 use crate::units::LengthUnit;
 
@@ -18,7 +18,7 @@ pub enum MeshCommand {
         #[command(flatten)]
         files: MeshFiles,
         /// Values of the vertices to be added as a field: a .dat of openCARP's
-        #[arg(long, value_name = "NAME=FILE.dat", value_parser = key_and_value)]
+        #[arg(long, value_name = "NAME=FILE.dat", value_parser = name_and_file)]
         data: Vec<(String, String)>,
         /// The field of the vertices to be written to OUT.dat
         #[arg(long, value_name = "NAME")]
@@ -126,7 +126,7 @@ pub struct FibresArgs {
     pub axis: Option<[f64; 3]>,
     /// Vertices of a surface in place of those found: base, epicardium, left, right or apex; in a
     /// .vtx file, or those of the surface in the tetrahedra of a tag
-    #[arg(long, value_name = "NAME=FILE.vtx|tag:N", value_parser = key_and_value)]
+    #[arg(long, value_name = "NAME=FILE.vtx|tag:N", value_parser = name_and_file)]
     pub surface: Vec<(String, String)>,
     /// Folder to which the surfaces are written as .vtx files
     #[arg(long, value_name = "DIR")]

@@ -96,6 +96,9 @@ pub enum Command {
         /// Folder for one page per command
         #[arg(value_name = "DIR")]
         folder: Option<PathBuf>,
+        /// Write over files there that are no manual pages of this program
+        #[arg(long, requires = "folder")]
+        overwrite: bool,
     },
 }
 

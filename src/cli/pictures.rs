@@ -43,15 +43,15 @@ pub struct PlotArgs {
     /// Distance of isochrones in ms [default: about fifteen of them]
     #[arg(long, value_name = "MS", value_parser = positive)]
     pub isochrones: Option<f64>,
-    /// Colour map
-    #[arg(long, value_enum, default_value_t)]
-    pub colours: ColourMap,
+    /// Colour map [default: viridis]
+    #[arg(long, value_enum)]
+    pub colours: Option<ColourMap>,
     /// Ends of the colour bar [default: the least and the largest value]
     #[arg(long, value_name = "LOW,HIGH", value_parser = range, allow_hyphen_values = true)]
     pub range: Option<Range>,
-    /// Frames of an animation each second
-    #[arg(long, value_name = "N", default_value_t = 10.0, value_parser = positive)]
-    pub speed: f64,
+    /// Frames of an animation each second [default: 10]
+    #[arg(long, value_name = "N", value_parser = positive)]
+    pub speed: Option<f64>,
 }
 
 /// Ends of a range.

@@ -14,6 +14,13 @@ pub(super) fn key_and_value(text: &str) -> Result<(String, String), String> {
     }
 }
 
+/// NAME=FILE
+pub(super) fn name_and_file(text: &str) -> Result<(String, String), String> {
+    let pair = key_and_value(text).ok();
+    let pair = pair.filter(|(_, file)| !file.is_empty());
+    pair.ok_or_else(|| "write a name, an equals sign, and the file".into())
+}
+
 /// One positive number, or three.
 pub(super) fn spacing(text: &str) -> Result<Spacing, String> {
     let number = |part: &str| match part.trim().parse::<f64>() {

@@ -1,6 +1,6 @@
 //! What is given in `[fk]` and does nothing, or not quite what it says.
 
-use super::Origins;
+use super::{Origins, OutputFormat, OutputOptions};
 use crate::monodomain::options::{
     CheckpointOptions, FkOptions, GridOptions, RestitutionOptions, StimulusOptions, Timing,
 };
@@ -12,6 +12,7 @@ const TOLERATED: f64 = 0.01;
 pub(super) fn warnings(
     options: &FkOptions,
     checkpoint: &CheckpointOptions,
+    output: &OutputOptions,
     origins: &Origins,
 ) -> Vec<String> {
     let mut warnings = Warnings {
@@ -22,6 +23,7 @@ pub(super) fn warnings(
     // A search of D takes from a case what a cable needs, and nothing else is expected.
     if options.tune.is_none() {
         warnings.domains();
+        warnings.output(output);
         match &options.restitution {
             Some(protocol) => warnings.protocol(protocol),
             None => warnings.run(checkpoint),
@@ -38,13 +40,12 @@ struct Warnings<'a> {
 
 impl Warnings<'_> {
     fn add(&mut self, key: &str, what: String) {
-        let origin = self.origins.of(key);
-        self.lines.push(format!("{origin}: {key}: {what}"));
+        self.lines.push(self.origins.line(key, &what));
     }
 
-    /// Tells that `key` is for nothing, where it is given.
+    /// Tells that `key` is for nothing, where it is given and no default.
     fn unused(&mut self, key: &str, why: &str) {
-        if self.origins.given(key) {
+        if self.origins.changed(key) {
             self.add(key, format!("has no effect {why}"));
         }
     }
@@ -70,6 +71,16 @@ impl Warnings<'_> {
             for key in ["domains.method", "domains.count", "domains.gamma"] {
                 self.unused(key, "on fk.grid.voxels, whose file has the domains");
             }
+        }
+    }
+
+    /// openCARP's files hold times of vertices.
+    fn output(&mut self, output: &OutputOptions) {
+        let bridge = self.options.bridge.is_some() && self.options.restitution.is_none();
+        if output.has(OutputFormat::Dat) && !bridge {
+            let what = "\"dat\" has no effect without fk.bridge: a grid has no vertices whose times it \
+                        could hold; give fk.bridge, or remove \"dat\"";
+            self.add("output.formats", what.into());
         }
     }
 

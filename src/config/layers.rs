@@ -95,13 +95,18 @@ impl<'s> Layers<'s> {
         Ok(layers)
     }
 
+    /// What the layers say so far.
+    pub fn merged(&self) -> &[Assignment] {
+        &self.merged
+    }
+
     /// Adds a configuration file; relative paths in it start at its folder.
     pub fn add_file(&mut self, path: &Path) -> Result<()> {
         let text = std::fs::read_to_string(path).map_err(|e| match e.kind() {
             std::io::ErrorKind::NotFound => Error::MissingInput {
                 path: path.to_owned(),
                 what: "configuration file".into(),
-                remedy: "check the path".into(),
+                remedy: Error::check_path(path).into(),
             },
             std::io::ErrorKind::InvalidData => {
                 Error::bad_file(path, "content", "is not text", "give a TOML file in UTF-8")

@@ -16,15 +16,17 @@ mod gradient;
 mod inversion;
 mod layers;
 mod mesh;
+mod origins;
 mod output;
+mod problem;
 mod reader;
 mod run;
 mod schema;
 mod show;
 mod source;
 mod value;
+mod warnings;
 
-use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
@@ -34,7 +36,9 @@ pub use domains::{Division, Domains};
 pub use gradient::GradientOptions;
 pub use layers::Origin;
 pub use mesh::{FibreRule, MeshInput, MeshOrigin};
+pub use origins::Origins;
 pub use output::{OutputFormat, OutputOptions};
+pub use problem::Problem;
 pub use run::{RunOptions, SimdChoice};
 pub use show::documentation;
 pub use source::{Place, Source, Sphere, Unknown};
@@ -96,6 +100,8 @@ pub struct Argument {
 #[derive(Debug, Clone)]
 pub struct Merged {
     assignments: Vec<Assignment>,
+    /// The first layer.
+    defaults: Vec<Assignment>,
 }
 
 /// A validated case. Lengths and coordinates are in `mesh.unit`, those of `[fk]` in mm; times in ms.
@@ -130,68 +136,6 @@ struct NamedFile {
     path: PathBuf,
 }
 
-/// In place of an origin, for what is missing.
-const NOT_GIVEN: &str = "no value given";
-
-/// Where each value came from, by dotted key.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
-pub struct Origins(BTreeMap<String, String>);
-
-impl Origins {
-    /// Origin of `key`: of the value itself, of one below it, or of the table around it.
-    pub fn of(&self, key: &str) -> &str {
-        if let Some(origin) = self.0.get(key) {
-            return origin;
-        }
-        let mut below = self
-            .0
-            .iter()
-            .filter(|(k, _)| schema::below(k, key).is_some());
-        if let Some((_, origin)) = below.next() {
-            return origin;
-        }
-        match key.rsplit_once('.') {
-            Some((parent, _)) => self.of(parent),
-            None => NOT_GIVEN,
-        }
-    }
-
-    /// The error that `key`, which is not given, is needed.
-    pub fn missing(
-        &self,
-        key: &str,
-        problem: impl Into<String>,
-        remedy: impl Into<String>,
-    ) -> Error {
-        Error::Config {
-            origin: NOT_GIVEN.into(),
-            key: key.to_string(),
-            problem: problem.into(),
-            remedy: remedy.into(),
-        }
-    }
-
-    /// Whether a layer over the defaults says anything at or below `key`.
-    pub fn given(&self, key: &str) -> bool {
-        let default = Origin::Default.to_string();
-        let mut here = self
-            .0
-            .iter()
-            .filter(|(k, _)| *k == key || schema::below(k, key).is_some());
-        here.any(|(_, origin)| *origin != default)
-    }
-
-    /// The error that `key` has `problem`, mended by `remedy`.
-    pub fn error(&self, key: &str, problem: impl Into<String>, remedy: impl Into<String>) -> Error {
-        Error::Config {
-            origin: self.of(key).to_string(),
-            key: key.to_string(),
-            problem: problem.into(),
-            remedy: remedy.into(),
-        }
-    }
-}
-
 /// Reads and merges the layers.
 ///
 /// # Errors
@@ -200,6 +144,7 @@ impl Origins {
 pub fn merge(inputs: &Inputs) -> Result<Merged> {
     let cwd = std::env::current_dir().map_err(|e| Error::io(Path::new("."), "read", &e))?;
     let mut layers = Layers::defaults(&SCHEMA)?;
+    let defaults = layers.merged().to_vec();
     for file in &inputs.files {
         layers.add_file(file)?;
     }
@@ -211,7 +156,10 @@ pub fn merge(inputs: &Inputs) -> Result<Merged> {
     }
     let mut assignments = layers.finish()?;
     fk::default_parameters(&mut assignments);
-    Ok(Merged { assignments })
+    Ok(Merged {
+        assignments,
+        defaults,
+    })
 }
 
 /// Reads, merges and validates the layers.
@@ -263,8 +211,7 @@ impl Merged {
     pub fn case(&self) -> Result<Case> {
         mesh::check_generator(&self.assignments)?;
         let mut case: Case = extract(&self.assignments)?;
-        let origins = self.assignments.iter();
-        case.origins = Origins(origins.map(|a| (a.key(), a.origin.to_string())).collect());
+        case.origins = Origins::new(&self.assignments, &self.defaults);
         case.files = self.files();
         case.toml = self.to_toml();
         case.domains.validate(&case.origins)?;
@@ -322,8 +269,12 @@ impl Case {
                 path: path.clone(),
                 what: "file".into(),
                 remedy: format!(
-                    "check the path, given by {key} ({}): a relative one starts at the folder of the file that gives it",
-                    self.origins.of(key)
+                    "check the path, given by {key} ({}): a relative one starts at {}",
+                    self.origins.of(key),
+                    match self.origins.in_file(key) {
+                        true => "the folder of that file",
+                        false => "the current folder",
+                    }
                 ),
             }),
         }
@@ -364,13 +315,11 @@ impl Case {
     /// [`Error::Config`] where it has neither.
     pub fn inversion(&self) -> Result<&InversionOptions> {
         if self.inversion.measured.is_none() && self.inversion.twin.is_none() {
-            return Err(Error::Config {
-                origin: NOT_GIVEN.into(),
-                key: "inversion.measured".into(),
-                problem: "there are no activation times to fit".into(),
-                remedy: "give inversion.measured = { file, dataset } or inversion.twin = { gamma }"
-                    .into(),
-            });
+            return Err(self.origins.missing(
+                "inversion.measured",
+                "there are no activation times to fit",
+                "give inversion.measured = { file, dataset } or inversion.twin = { gamma }",
+            ));
         }
         Ok(&self.inversion)
     }
@@ -401,7 +350,12 @@ impl Case {
 
     /// What is given in the simulation's sections and does nothing, or not quite what it says.
     pub fn fk_warnings(&self) -> Vec<String> {
-        fk_warnings::warnings(&self.fk, &self.checkpoint, &self.origins)
+        fk_warnings::warnings(&self.fk, &self.checkpoint, &self.output, &self.origins)
+    }
+
+    /// The same of the inversion's.
+    pub fn inversion_warnings(&self) -> Vec<String> {
+        warnings::inversion(&self.inversion, &self.origins)
     }
 
     /// The resolved configuration: TOML with absolute paths that runs the same case again.

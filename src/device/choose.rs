@@ -32,11 +32,16 @@ impl DeviceChoice {
 }
 
 /// The device of this rank, where there is one and it is wanted: ranks of a node take its devices
-/// in turn. Collective: all ranks have one, or none has.
+/// in turn. Collective: all ranks have one, or none has. `asked`: the user has said something about
+/// devices, and is told what became of it.
 ///
 /// # Errors
 /// [`Error::BadData`] on all ranks where `cuda` is asked for and a rank has no device.
-pub fn choose(comm: &dyn Communicator, wanted: DeviceChoice) -> Result<Option<Arc<dyn Device>>> {
+pub fn choose(
+    comm: &dyn Communicator,
+    wanted: DeviceChoice,
+    asked: bool,
+) -> Result<Option<Arc<dyn Device>>> {
     if wanted == DeviceChoice::Cpu {
         return Ok(None);
     }
@@ -51,16 +56,40 @@ pub fn choose(comm: &dyn Communicator, wanted: DeviceChoice) -> Result<Option<Ar
             Ok(None)
         }
         (without, _) => {
-            if let Err(reason) = &opened {
-                // One line, from the first rank without.
-                let all = comm.size() as u64 == without;
-                if comm.rank() == 0 || !all {
-                    tracing::info!("computing on the CPU: {reason}");
-                }
-            }
+            let reason = opened.err().unwrap_or_default();
+            tell_cpu(comm, without as usize, &reason, asked);
             Ok(None)
         }
     }
+}
+
+/// One line of rank 0 on why all compute on the CPU, `without` of them for this rank's `reason`
+/// (empty: it has a device). That a machine has no GPU at all is news to nobody who did not ask.
+/// Collective.
+fn tell_cpu(comm: &dyn Communicator, without: usize, reason: &str, asked: bool) {
+    let reasons = comm.gather(0, reason.as_bytes());
+    let first = reasons.iter().enumerate().find(|(_, r)| !r.is_empty());
+    let Some((rank, reason)) = first else {
+        return;
+    };
+    let (ranks, reason) = (comm.size(), String::from_utf8_lossy(reason));
+    if without < ranks {
+        tracing::warn!(
+            "computing on the CPU, since {without} of {ranks} ranks have no GPU: rank {rank}: {reason}"
+        );
+    } else if asked || has_driver() {
+        tracing::info!("computing on the CPU: {reason}");
+    } else {
+        tracing::debug!("computing on the CPU: {reason}");
+    }
+}
+
+/// Whether this machine looks as if it had a GPU.
+fn has_driver() -> bool {
+    #[cfg(feature = "cuda")]
+    return super::probe::has_driver();
+    #[cfg(not(feature = "cuda"))]
+    false
 }
 
 fn refused(reason: &str) -> Error {

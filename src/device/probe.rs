@@ -104,6 +104,11 @@ impl fmt::Display for DeviceInfo {
     }
 }
 
+/// Whether a driver is installed, be it of use or not.
+pub fn has_driver() -> bool {
+    library("the CUDA driver", DRIVER, &[]).is_ok()
+}
+
 /// The devices of this machine, at least one; else why there is none.
 pub fn devices() -> Result<Vec<DeviceInfo>, String> {
     // The driver first: NVRTC matters only where there is a device.

@@ -155,7 +155,20 @@ pub struct RunSummary {
     pub seconds: f64,
 }
 
+/// Largest component of the gradient, as a share of the objective, at which a minimisation counts as
+/// converged that ended for no reason of its own: with a Hessian of the size of the objective or
+/// more, F is then within 10⁻⁶ of its minimum.
+const NEARLY_FLAT: f64 = 1e-3;
+
 impl RunSummary {
+    /// Whether the minimisation came to a minimum, and not only to its last step.
+    pub fn converged(&self) -> bool {
+        match self.stop_reason {
+            StopReason::Misfit | StopReason::GradientNorm | StopReason::Step => true,
+            _ => self.gradient_norm <= NEARLY_FLAT * self.objective,
+        }
+    }
+
     /// γ and the unknowns of sources.
     pub fn parameters(&self) -> Vec<f64> {
         [&self.gamma[..], &self.sources].concat()

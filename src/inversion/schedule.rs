@@ -54,9 +54,11 @@ pub struct CurvePoint {
     pub misfit: f64,
     /// R of the configured weights, ms².
     pub penalty: f64,
-    /// Curvature of the curve by log λ, positive where it turns from steep to flat; NaN at its ends
-    /// and off the sweep.
+    /// Curvature of the curve by log λ, positive where it turns from steep to flat; NaN at its ends,
+    /// off the sweep, and where the minimisation did not converge.
     pub curvature: f64,
+    /// Whether the minimisation came to a minimum: else the point may lie off the curve.
+    pub converged: bool,
 }
 
 impl Schedule {
@@ -133,8 +135,15 @@ impl Schedule {
     pub fn lacks_corner(&self, runs: &[RunSummary], best: usize) -> bool {
         let Self::LCurve(_) = self else { return false };
         let curve = curve(runs);
-        let known = |i: usize| curve.get(i).is_some_and(|p| p.curvature.is_finite());
-        best == 0 || !known(best - 1) || !known(best + 1)
+        let on_curve = on_curve(&curve);
+        let Some(at) = on_curve.iter().position(|i| *i == best) else {
+            return true;
+        };
+        let known = |at: usize| {
+            let point = on_curve.get(at).map(|i| &curve[*i]);
+            point.is_some_and(|p| p.curvature.is_finite())
+        };
+        at == 0 || !known(at - 1) || !known(at + 1)
     }
 
     /// The points of the sweep, by descending λ; `None` where there is no sweep.
@@ -180,14 +189,16 @@ fn curve(runs: &[RunSummary]) -> Vec<CurvePoint> {
             misfit: run.misfit,
             penalty: run.penalty,
             curvature: f64::NAN,
+            converged: run.converged(),
         })
         .collect();
-    for i in 1..points.len().saturating_sub(1) {
+    for three in on_curve(&points).windows(3) {
         let at = |j: usize| {
-            let p = &points[j];
+            let p = &points[three[j]];
             (p.factor.ln(), p.misfit.ln(), p.penalty.ln())
         };
-        let [(x0, r0, e0), (x1, r1, e1), (x2, r2, e2)] = [at(i - 1), at(i), at(i + 1)];
+        let [(x0, r0, e0), (x1, r1, e1), (x2, r2, e2)] = [at(0), at(1), at(2)];
+        let i = three[1];
         let (h, k) = (x1 - x0, x2 - x1);
         if h * k <= 0.0 {
             continue;
@@ -203,6 +214,15 @@ fn curve(runs: &[RunSummary]) -> Vec<CurvePoint> {
         points[i].curvature = turn / (rho * rho + eta * eta).powf(1.5);
     }
     points
+}
+
+/// Points that the curve goes through: minima, or, where there are too few of them, all there are.
+fn on_curve(points: &[CurvePoint]) -> Vec<usize> {
+    let minima: Vec<usize> = (0..points.len()).filter(|i| points[*i].converged).collect();
+    match minima.len() < 3 {
+        true => (0..points.len()).collect(),
+        false => minima,
+    }
 }
 
 /// γ of a start: the initial one, then log γ uniform within ± log_range around it. Each start has
@@ -318,6 +338,39 @@ mod tests {
         });
         let runs = all(&short, |x| (1.0 + x * x, 1.0 + 1.0 / (x * x)));
         assert!(short.lacks_corner(&runs, short.best(&runs)));
+    }
+
+    /// Bug: a minimisation that had stopped on its way made a corner where there was none.
+    #[test]
+    fn points_that_did_not_converge_are_left_out_of_the_curve() {
+        let schedule = Schedule::LCurve(sweep());
+        let l = |x: f64| (1.0 + x * x, 1.0 + 1.0 / (x * x));
+        let mut runs = all(&schedule, l);
+        let best = schedule.best(&runs);
+        // Far from the corner, and far from its minimum.
+        runs[40].misfit *= 3.0;
+        assert_ne!(
+            schedule.best(&runs),
+            best,
+            "it would be chosen, or a neighbour"
+        );
+        runs[40].stop_reason = StopReason::MaxIterations;
+        assert_eq!(schedule.best(&runs), best);
+        assert!(!schedule.lacks_corner(&runs, best));
+        let points = schedule.curve(&runs).unwrap();
+        assert!(points[40].curvature.is_nan() && !points[40].converged);
+        assert!(points[39].curvature.is_finite() && points[41].curvature.is_finite());
+        // Stalled at a minimum, but for rounding; and on the way.
+        for (gradient_norm, converged) in [(1e-9, true), (1.0, false)] {
+            runs[40].stop_reason = StopReason::Stalled;
+            runs[40].gradient_norm = gradient_norm;
+            assert_eq!(runs[40].converged(), converged);
+        }
+        // Where none is a minimum, all count.
+        for run in &mut runs {
+            run.stop_reason = StopReason::MaxIterations;
+        }
+        assert!(schedule.curve(&runs).unwrap()[1].curvature.is_finite());
     }
 
     #[test]

@@ -1,17 +1,14 @@
 //! Two HDF5 files compared dataset by dataset, block by block, in norms.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
-use hdf5::types::{FixedUnicode, TypeDescriptor, VarLenUnicode};
-use hdf5::{Dataset, Group, Hyperslab, Location, SliceOrIndex};
-use ndarray::IxDyn;
+use hdf5::types::TypeDescriptor;
+use hdf5::{Attribute, Group, Location};
 
+use super::compare_values::{Norms, compare_values, texts_of};
 use super::dataset::open;
 use crate::error::{Error, Result};
-
-/// Numbers read at a time.
-const BLOCK: usize = 1 << 20;
 
 /// Depth of groups to which datasets are sought: links may lead round in circles.
 const DEEPEST: usize = 8;
@@ -41,91 +38,56 @@ pub struct Comparison {
 #[derive(Debug, Clone, PartialEq)]
 pub enum Outcome {
     Numbers(Norms),
+    Texts(Texts),
     /// In one of the files only: 0 the first, 1 the second.
     Only(usize),
     Shapes([Vec<usize>; 2]),
-    /// An attribute: its name and both values.
-    Attribute(String, [String; 2]),
+    /// Of kinds that cannot be compared: numbers and texts.
+    Types([String; 2]),
+    Attribute(Different),
     /// Not compared, and why.
     Skipped(String),
 }
 
-/// Norms of the difference of two datasets. Equal infinities, and NaN in both, differ by 0; one that
-/// is not a number in one of them only, by +∞.
+/// An attribute that is not the same in both.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Different {
+    pub name: String,
+    /// Both values, as they are shown.
+    pub values: [String; 2],
+    /// Where both are numbers.
+    norms: Option<Norms>,
+}
+
+/// What became of texts.
 #[derive(Debug, Clone, Default, PartialEq)]
-pub struct Norms {
+pub struct Texts {
     pub count: usize,
-    /// Numbers with other bits (−0 counts as 0).
     pub different: usize,
-    /// max |a − b|, in the dataset's unit.
-    pub largest: f64,
-    /// Index of it, last dimension fastest.
-    pub at: usize,
-    /// √(Σ (a − b)² / count).
-    pub root_mean_square: f64,
-    /// max(|a|, |b|) over what is finite.
-    pub magnitude: f64,
-}
-
-impl Norms {
-    /// max |a − b| as a share of the largest number.
-    pub fn relative(&self) -> f64 {
-        match self.largest > 0.0 {
-            true => self.largest / self.magnitude,
-            false => 0.0,
-        }
-    }
-
-    fn add(&mut self, a: &[f64], b: &[f64]) {
-        for (x, y) in a.iter().zip(b) {
-            let difference = difference(*x, *y);
-            if difference > 0.0 {
-                self.different += 1;
-            }
-            if difference > self.largest {
-                (self.largest, self.at) = (difference, self.count);
-            }
-            // A sum of squares until `finish`.
-            self.root_mean_square += difference * difference;
-            for z in [x.abs(), y.abs()].into_iter().filter(|z| z.is_finite()) {
-                self.magnitude = self.magnitude.max(z);
-            }
-            self.count += 1;
-        }
-    }
-
-    fn finish(mut self) -> Self {
-        self.root_mean_square = (self.root_mean_square / self.count.max(1) as f64).sqrt();
-        self
-    }
-}
-
-fn difference(x: f64, y: f64) -> f64 {
-    if x == y || x.is_nan() && y.is_nan() {
-        0.0
-    } else if x.is_finite() && y.is_finite() {
-        (x - y).abs()
-    } else {
-        f64::INFINITY
-    }
+    /// The first that differs: its index, last dimension fastest, and both.
+    pub first: Option<(usize, [String; 2])>,
 }
 
 impl Outcome {
     /// Whether it is the same to within the tolerance.
     pub fn passes(&self, tolerance: Tolerance) -> bool {
         match self {
-            Self::Numbers(norms) => {
-                norms.largest <= tolerance.absolute + tolerance.relative * norms.magnitude
+            Self::Numbers(norms) => norms.within(tolerance),
+            Self::Attribute(different) => {
+                let norms = different.norms.as_ref();
+                norms.is_some_and(|norms| norms.within(tolerance))
             }
-            Self::Only(_) | Self::Shapes(_) | Self::Attribute(..) => false,
+            Self::Texts(texts) => texts.different == 0,
+            Self::Only(_) | Self::Shapes(_) | Self::Types(_) => false,
             Self::Skipped(_) => true,
         }
     }
 }
 
-/// All datasets of two files, in order of their names, and the attributes on which they differ but
-/// those of the files as a whole, which tell how they were made. Numbers are compared as f64. Times of
-/// the clock (unit s) and what depends on the number of ranks are passed over.
+/// All datasets of two files, in order of their names, and the attributes of datasets and groups on
+/// which they differ, but those of the files as a whole, which tell how they were made. Integers are
+/// compared exactly, numbers as f64 where one of them is no integer. Times of the clock (unit s) and
+/// what depends on the number of ranks are passed over.
 ///
 /// # Errors
 /// [`Error::MissingInput`], [`Error::BadFile`]: a file or a dataset that cannot be read.
@@ -133,12 +95,13 @@ pub fn compare(first: &Path, second: &Path) -> Result<Vec<Comparison>> {
     let files = [open(first)?, open(second)?];
     let paths = [first, second];
     let lists = [0, 1].map(|i| {
-        let mut names = BTreeSet::new();
+        let mut names = BTreeMap::new();
         list(&files[i], "", 0, &mut names);
         names
     });
+    let all: BTreeSet<&String> = lists.iter().flat_map(BTreeMap::keys).collect();
     let mut found = Vec::new();
-    for name in lists[0].union(&lists[1]) {
+    for name in all {
         let mut push = |outcome| {
             found.push(Comparison {
                 dataset: name.clone(),
@@ -150,24 +113,40 @@ pub fn compare(first: &Path, second: &Path) -> Result<Vec<Comparison>> {
             push(Outcome::Skipped((*why).into()));
             continue;
         }
-        if let Some(only) = lists.iter().position(|list| !list.contains(name)) {
-            push(Outcome::Only(1 - only));
-            continue;
-        }
         let failed = |i: usize, e: &hdf5::Error| unreadable(paths[i], name, e);
-        let sets = [
-            files[0].dataset(name).map_err(|e| failed(0, &e))?,
-            files[1].dataset(name).map_err(|e| failed(1, &e))?,
-        ];
-        let unit = text(&sets[0], "unit");
-        if unit.as_deref() == Some("s") {
+        let objects = [lists[0].get(name), lists[1].get(name)];
+        let (a, b) = match objects {
+            [Some(Object::Dataset), Some(Object::Dataset)] => {
+                let set = |i: usize| files[i].dataset(name).map_err(|e| failed(i, &e));
+                (set(0)?, set(1)?)
+            }
+            [Some(Object::Group), Some(Object::Group)] => {
+                let group = |i: usize| files[i].group(name).map_err(|e| failed(i, &e));
+                let (a, b) = (group(0)?, group(1)?);
+                for attribute in attributes([&a, &b]) {
+                    push(Outcome::Attribute(attribute));
+                }
+                continue;
+            }
+            // Groups by themselves hold nothing; their datasets are listed.
+            [Some(Object::Dataset), _] => {
+                push(Outcome::Only(0));
+                continue;
+            }
+            [_, Some(Object::Dataset)] => {
+                push(Outcome::Only(1));
+                continue;
+            }
+            _ => continue,
+        };
+        if text(&a, "unit").as_deref() == Some("s") {
             push(Outcome::Skipped("time of the clock".into()));
             continue;
         }
-        for (attribute, values) in attributes(&sets) {
-            push(Outcome::Attribute(attribute, values));
+        for attribute in attributes([&a, &b]) {
+            push(Outcome::Attribute(attribute));
         }
-        push(of_datasets(&sets).map_err(|(i, e)| failed(i, &e))?);
+        push(compare_values([&a, &b], false).map_err(|(i, e)| failed(i, &e))?);
     }
     Ok(found)
 }
@@ -208,121 +187,77 @@ fn unreadable(path: &Path, dataset: &str, e: &hdf5::Error) -> Error {
     )
 }
 
-fn list(group: &Group, prefix: &str, depth: usize, names: &mut BTreeSet<String>) {
+/// What a name stands for.
+enum Object {
+    Dataset,
+    Group,
+}
+
+fn list(group: &Group, prefix: &str, depth: usize, names: &mut BTreeMap<String, Object>) {
     for name in group.member_names().unwrap_or_default() {
         let full = format!("{prefix}/{name}");
         if group.dataset(&name).is_ok() {
-            names.insert(full);
+            names.insert(full, Object::Dataset);
         } else if depth < DEEPEST
             && let Ok(inner) = group.group(&name)
         {
             list(&inner, &full, depth + 1, names);
-        }
-    }
-}
-
-/// Compares numbers; an error comes with the file that it is of.
-fn of_datasets(sets: &[Dataset; 2]) -> std::result::Result<Outcome, (usize, hdf5::Error)> {
-    let shapes = [0, 1].map(|i| sets[i].shape());
-    if shapes[0] != shapes[1] {
-        return Ok(Outcome::Shapes(shapes));
-    }
-    for (i, set) in sets.iter().enumerate() {
-        use TypeDescriptor::{Boolean, Float, Integer, Unsigned};
-        let kind = set
-            .dtype()
-            .and_then(|t| t.to_descriptor())
-            .map_err(|e| (i, e))?;
-        match kind {
-            Integer(_) | Unsigned(_) | Float(_) => {}
-            // HDF5 converts none of these to floats.
-            Boolean => return truth_values(sets),
-            other => return Ok(Outcome::Skipped(format!("{other}, no numbers"))),
-        }
-    }
-    let shape = &shapes[0];
-    let mut norms = Norms::default();
-    let mut both = |slab: Option<Hyperslab>| {
-        let read = |i: usize| values(&sets[i], slab.clone()).map_err(|e| (i, e));
-        norms.add(&read(0)?, &read(1)?);
-        Ok(())
-    };
-    match shape.split_first() {
-        None => both(None)?,
-        Some((rows, rest)) => {
-            let row: usize = rest.iter().product();
-            let step = (BLOCK / row.max(1)).max(1);
-            for start in (0..*rows).step_by(step) {
-                let along = |start, count| SliceOrIndex::SliceCount {
-                    start,
-                    step: 1,
-                    count,
-                    block: 1,
-                };
-                let mut axes = vec![along(start, step.min(rows - start))];
-                axes.extend(rest.iter().map(|n| along(0, *n)));
-                if row > 0 {
-                    both(Some(axes.into()))?;
-                }
-            }
-        }
-    }
-    Ok(Outcome::Numbers(norms.finish()))
-}
-
-/// Compares truth values as 0 and 1.
-fn truth_values(sets: &[Dataset; 2]) -> std::result::Result<Outcome, (usize, hdf5::Error)> {
-    let read = |i: usize| {
-        let values = sets[i].read_raw::<bool>().map_err(|e| (i, e))?;
-        Ok(values.into_iter().map(f64::from).collect::<Vec<f64>>())
-    };
-    let mut norms = Norms::default();
-    norms.add(&read(0)?, &read(1)?);
-    Ok(Outcome::Numbers(norms.finish()))
-}
-
-fn values(set: &Dataset, slab: Option<Hyperslab>) -> hdf5::Result<Vec<f64>> {
-    match slab {
-        None => Ok(vec![set.read_scalar::<f64>()?]),
-        Some(slab) => {
-            let array = set.read_slice::<f64, _, IxDyn>(slab)?;
-            Ok(array.into_raw_vec_and_offset().0)
+            names.insert(full, Object::Group);
         }
     }
 }
 
 /// Attributes that both have with different values, or one of them only.
-fn attributes(sets: &[Dataset; 2]) -> Vec<(String, [String; 2])> {
-    let names = [0, 1].map(|i| sets[i].attr_names().unwrap_or_default());
+fn attributes(of: [&Location; 2]) -> Vec<Different> {
+    let names = [0, 1].map(|i| of[i].attr_names().unwrap_or_default());
     let all: BTreeSet<&String> = names.iter().flatten().collect();
-    let value = |i: usize, name: &str| {
-        let set: &Location = &sets[i];
-        let number = || {
-            let attribute = set.attr(name).ok()?;
-            attribute
-                .read_scalar::<f64>()
-                .ok()
-                .map(|x| format!("{x:?}"))
-        };
-        text(set, name).or_else(number)
-    };
     let mut found = Vec::new();
     for name in all {
-        let values = [0, 1].map(|i| value(i, name).unwrap_or_else(|| "nothing".into()));
-        if values[0] != values[1] {
-            found.push((name.clone(), values));
+        let both = [0, 1].map(|i| of[i].attr(name).ok());
+        let mut norms = None;
+        if let [Some(a), Some(b)] = &both {
+            match compare_values([a, b], true) {
+                Ok(outcome) if outcome.passes(Tolerance::default()) => continue,
+                Ok(Outcome::Numbers(numbers)) => norms = Some(numbers),
+                _ => {}
+            }
         }
+        let values = both.map(|attribute| match attribute {
+            Some(attribute) => shown(&attribute),
+            None => "nothing".into(),
+        });
+        found.push(Different {
+            name: name.clone(),
+            values,
+            norms,
+        });
     }
     found
+}
+
+/// An attribute as a text.
+fn shown(attribute: &Attribute) -> String {
+    let list = |values: Vec<String>| match &values[..] {
+        [one] => one.clone(),
+        _ => format!("[{}]", values.join(", ")),
+    };
+    let is_unsigned = (attribute.dtype().and_then(|t| t.to_descriptor()))
+        .is_ok_and(|t| matches!(t, TypeDescriptor::Unsigned(_)));
+    if let Some(texts) = texts_of(attribute) {
+        list(texts)
+    } else if is_unsigned && let Ok(values) = attribute.read_raw::<u64>() {
+        list(values.iter().map(u64::to_string).collect())
+    } else if let Ok(values) = attribute.read_raw::<f64>() {
+        list(values.iter().map(|x| format!("{x:?}")).collect())
+    } else {
+        "something else".into()
+    }
 }
 
 /// A text attribute.
 fn text(location: &Location, name: &str) -> Option<String> {
     let attribute = location.attr(name).ok()?;
-    match attribute.read_scalar::<VarLenUnicode>() {
-        Ok(text) => Some(text.to_string()),
-        Err(_) => (attribute.read_scalar::<FixedUnicode<32>>().ok()).map(|text| text.to_string()),
-    }
+    texts_of(&attribute)?.into_iter().next()
 }
 
 #[cfg(test)]

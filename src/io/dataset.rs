@@ -60,6 +60,25 @@ pub fn read_text(path: &Path, dataset: &str, name: &str) -> Result<Option<String
     with_source(path, dataset, |source| source.text(name))
 }
 
+/// The number that attribute `name` of a group or dataset holds; errors as of [`read_f64`].
+pub fn read_number(path: &Path, object: &str, name: &str) -> Result<f64> {
+    let file = open(path)?;
+    let read = match file.dataset(object) {
+        Ok(dataset) => dataset.attr(name),
+        Err(_) => file.group(object).and_then(|group| group.attr(name)),
+    };
+    let number = read.and_then(|attribute| attribute.read_scalar::<f64>());
+    number.map_err(|_| {
+        let place = format!("attribute {name} of {object}");
+        Error::bad_file(
+            path,
+            place,
+            "is missing or no number",
+            "make the file again",
+        )
+    })
+}
+
 /// Names of all datasets of a file, "/fk/frames/u".
 ///
 /// # Errors

@@ -2,6 +2,7 @@
 
 mod checkpoint;
 mod compare;
+mod compare_values;
 mod dataset;
 mod fingerprint;
 mod hdf5;
@@ -18,10 +19,11 @@ mod xdmf;
 mod xdmf_cells;
 
 pub use checkpoint::{Checkpoint, CheckpointWriter, PREFIX as CHECKPOINT_PREFIX, Stored, latest};
-pub use compare::{Comparison, Norms, Outcome, Tolerance, compare, has, root_text};
+pub use compare::{Comparison, Different, Outcome, Texts, Tolerance, compare, has, root_text};
+pub use compare_values::Norms;
 pub use dataset::{
-    dataset_names, read_f64, read_integers, read_matrix, read_row, read_rows, read_shape,
-    read_text, read_vertices,
+    dataset_names, read_f64, read_integers, read_matrix, read_number, read_row, read_rows,
+    read_shape, read_text, read_vertices,
 };
 pub use fingerprint::Fingerprint;
 pub use hdf5::{CellValue, Companions, ResultFile};

@@ -11,6 +11,7 @@
 //! /partition/tetrahedra_numbers  u32 (rows)       number in /mesh/tetrahedra
 //! /partition/sends               u32 (rows,2)     part, vertex: whose ghost is which owned vertex
 //! /partition/tags, fibres, sheets, velocity_tensor, domains: as in /mesh, of the part's tetrahedra
+//! attribute unit of each: mm, mm2/ms2, 1
 //! ```
 
 use std::path::{Path, PathBuf};
@@ -19,7 +20,7 @@ use hdf5::{File, Group, H5Type};
 
 use crate::error::{Error, Result};
 use crate::mesh::TetMesh;
-use crate::mesh::formats::{open_file, write_error, write_with};
+use crate::mesh::formats::{open_file, put_text, write_error, write_with};
 use crate::partition::local_mesh::{LocalMesh, Part, WholeMesh, parts_of};
 use crate::tensor::Metric;
 
@@ -119,12 +120,17 @@ struct Target<'a> {
 
 impl Target<'_> {
     fn put<T: H5Type>(&self, name: &str, shape: &[usize], values: &[T]) -> Result<()> {
+        let unit = match name {
+            "points" => "mm",
+            "velocity_tensor" => "mm2/ms2",
+            _ => "1",
+        };
         let create = || {
             let dataset = self.group.new_dataset::<T>().shape(shape).create(name)?;
-            match values {
-                [] => Ok(()),
-                _ => dataset.write_raw(values),
+            if !values.is_empty() {
+                dataset.write_raw(values)?;
             }
+            put_text(&dataset, "unit", unit)
         };
         create().map_err(|e| write_error(self.path, &e))
     }

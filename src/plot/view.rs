@@ -79,6 +79,16 @@ impl Plane {
         dot(self.normal, point) - self.offset
     }
 
+    /// What is constant on the plane: x, y, z, or the normal vector.
+    pub fn coordinate(&self) -> String {
+        match self.normal {
+            [1.0, 0.0, 0.0] => "x".into(),
+            [0.0, 1.0, 0.0] => "y".into(),
+            [0.0, 0.0, 1.0] => "z".into(),
+            [x, y, z] => format!("{x:.3},{y:.3},{z:.3}"),
+        }
+    }
+
     /// The same plane with the normal on the viewer's side.
     pub fn facing(&self, view: &View) -> Self {
         if dot(self.normal, view.toward) >= 0.0 {

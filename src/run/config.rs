@@ -29,10 +29,9 @@ fn text(command: &ConfigCommand) -> Result<String> {
                 case.sources()?;
             }
             case.check_all_files()?;
-            if case.simulates() {
-                for warning in case.fk_warnings() {
-                    tracing::warn!("{warning}");
-                }
+            let of_fk = case.simulates().then(|| case.fk_warnings());
+            for warning in of_fk.into_iter().flatten().chain(case.inversion_warnings()) {
+                tracing::warn!("{warning}");
             }
             Ok("ok\n".into())
         }

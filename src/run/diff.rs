@@ -7,7 +7,7 @@ use super::print_on_root;
 use crate::cli::{DiffArgs, ToleranceArgs};
 use crate::comm::{Communicator, agree};
 use crate::error::{Error, Result};
-use crate::io::{Comparison, Outcome, Tolerance, compare};
+use crate::io::{Comparison, Different, Outcome, Tolerance, compare};
 
 /// Compares on rank 0 and prints a table. Collective.
 ///
@@ -58,12 +58,13 @@ fn table(compared: &[Comparison], tolerance: Tolerance) -> String {
     let width = width.unwrap_or(0).max("dataset".len());
     let mut text = format!(
         "{:<width$}  {:>10}  {:>10}  {:>9}  {:>9}  {:>9}\n",
-        "dataset", "numbers", "different", "largest", "relative", "rms"
+        "dataset", "values", "different", "largest", "relative", "rms"
     );
     for Comparison { dataset, outcome } in compared {
         let _ = write!(text, "{dataset:<width$}  ");
         let verdict = match outcome {
             Outcome::Numbers(n) if n.different == 0 => "same".into(),
+            Outcome::Texts(t) if t.different == 0 => "same".into(),
             _ if outcome.passes(tolerance) => "within the tolerance".into(),
             Outcome::Numbers(n) => format!("DIFFERENT, most at number {}", n.at),
             _ => "DIFFERENT".to_string(),
@@ -78,10 +79,23 @@ fn table(compared: &[Comparison], tolerance: Tolerance) -> String {
                 n.relative(),
                 n.root_mean_square
             ),
+            Outcome::Texts(t) => {
+                let first = t.first.as_ref().map_or(String::new(), |(at, [a, b])| {
+                    format!(", first at text {at}: {a:.40?} and {b:.40?}")
+                });
+                let (none, verdict) = ("text", verdict + &first);
+                writeln!(
+                    text,
+                    "{:>10}  {:>10}  {none:>9}  {:>9}  {:>9}  {verdict}",
+                    t.count, t.different, "", ""
+                )
+            }
             Outcome::Only(0) => writeln!(text, "in the first file only  {verdict}"),
             Outcome::Only(_) => writeln!(text, "in the second file only  {verdict}"),
             Outcome::Shapes([a, b]) => writeln!(text, "shapes {a:?} and {b:?}  {verdict}"),
-            Outcome::Attribute(name, [a, b]) => {
+            Outcome::Types([a, b]) => writeln!(text, "{a} and {b}  {verdict}"),
+            Outcome::Attribute(Different { name, values, .. }) => {
+                let [a, b] = values;
                 writeln!(text, "attribute {name}: {a} and {b}  {verdict}")
             }
             Outcome::Skipped(why) => writeln!(text, "not compared: {why}"),

@@ -10,8 +10,9 @@ use super::output::Output;
 use super::parted;
 use super::plan::Plan;
 use super::result;
+use super::signals::StopRequests;
 use crate::cli::EikonalArgs;
-use crate::comm::Communicator;
+use crate::comm::{Communicator, agree};
 use crate::eikonal::forward::ForwardCounters;
 use crate::eikonal::options::Precision;
 use crate::error::Result;
@@ -32,14 +33,15 @@ pub fn run(args: &EikonalArgs, comm: &dyn Communicator, console: Console) -> Res
         let files = job.case.output.files("eikonal", true);
         return plan(&mut job, &files, None, 0);
     }
+    let stop = agree(comm, StopRequests::listen(None))?;
     if !args.simulate_ranks.is_empty() {
-        return eikonal_ranks::study(&mut job, &args.simulate_ranks);
+        return eikonal_ranks::study(&mut job, &args.simulate_ranks, &stop);
     }
     let output = job.open_output(None)?;
     if let Some((parted, model)) = parted::build(&mut job)? {
         let phi = match job.case.eikonal.precision {
-            Precision::F32 => solve::<f32>(&mut job, &model, &output)?,
-            Precision::F64 => solve::<f64>(&mut job, &model, &output)?,
+            Precision::F32 => solve::<f32>(&mut job, &model, &output, &stop)?,
+            Precision::F64 => solve::<f64>(&mut job, &model, &output, &stop)?,
         };
         parted::summarise(comm, &mut job.report, &model, &phi);
         parted::write(&mut job, &output, &model, &parted, &phi)?;
@@ -47,8 +49,8 @@ pub fn run(args: &EikonalArgs, comm: &dyn Communicator, console: Console) -> Res
     }
     let model = model::build(&mut job)?;
     let phi = match job.case.eikonal.precision {
-        Precision::F32 => solve::<f32>(&mut job, &model, &output)?,
-        Precision::F64 => solve::<f64>(&mut job, &model, &output)?,
+        Precision::F32 => solve::<f32>(&mut job, &model, &output, &stop)?,
+        Precision::F64 => solve::<f64>(&mut job, &model, &output, &stop)?,
     };
     let phi = model.gather(comm, &phi);
     if comm.rank() == 0 {
@@ -59,9 +61,15 @@ pub fn run(args: &EikonalArgs, comm: &dyn Communicator, console: Console) -> Res
     job.finish(&output)
 }
 
-/// φ of the vertices that this rank owns.
-fn solve<T: Real>(job: &mut Job, model: &Model, output: &Output) -> Result<Vec<f64>> {
+/// φ of the vertices that this rank owns, unless the run is to stop before they are written.
+fn solve<T: Real>(
+    job: &mut Job,
+    model: &Model,
+    output: &Output,
+    stop: &StopRequests,
+) -> Result<Vec<f64>> {
     let eikonal = model.eikonal::<T>(job)?;
+    stop.heed(job.comm, &job.report)?;
     job.begin_output(output, model)?;
     let gamma: Vec<T> = model.gamma.iter().map(|g| T::from_f64(*g)).collect();
     if job.comm.rank() == 0 {
@@ -73,6 +81,7 @@ fn solve<T: Real>(job: &mut Job, model: &Model, output: &Output) -> Result<Vec<f
     job.report.add_time("solve", begun.elapsed());
     job.report.count_exchange(job.comm, waited);
     count_forward(&mut job.report, &solution.counters);
+    stop.heed(job.comm, &job.report)?;
     let owned = &solution.phi[..model.local.owned];
     Ok(owned.iter().map(|t| t.value()).collect())
 }

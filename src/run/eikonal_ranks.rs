@@ -14,6 +14,7 @@ use super::job::Job;
 use super::model::{self, Prepared};
 use super::plan::bytes;
 use super::print_on_root;
+use super::signals::StopRequests;
 use crate::comm::halo::Traffic;
 use crate::comm::metered::{Metered, critical_path};
 use crate::comm::{Communicator, agree, threads};
@@ -25,7 +26,7 @@ use crate::partition::local_mesh::{WholeMesh, distribute};
 use crate::real::Real;
 
 /// Runs the study for each number of ranks, prints a table and leaves `report.json`.
-pub fn study(job: &mut Job, ranks: &[usize]) -> Result<()> {
+pub fn study(job: &mut Job, ranks: &[usize], stop: &StopRequests) -> Result<()> {
     let alone = match job.comm.size() {
         1 => Ok(()),
         _ => Err(Error::Usage {
@@ -46,17 +47,23 @@ pub fn study(job: &mut Job, ranks: &[usize]) -> Result<()> {
     let inputs = prepared.root.inputs.clone();
     output.begin(job.comm, job.case.to_toml(), &inputs)?;
     match job.case.eikonal.precision {
-        Precision::F32 => rows::<f32>(job, prepared, ranks)?,
-        Precision::F64 => rows::<f64>(job, prepared, ranks)?,
+        Precision::F32 => rows::<f32>(job, prepared, ranks, stop)?,
+        Precision::F64 => rows::<f64>(job, prepared, ranks, stop)?,
     }
     job.finish(&output)
 }
 
-fn rows<T: Real>(job: &mut Job, mut prepared: Prepared, ranks: &[usize]) -> Result<()> {
+fn rows<T: Real>(
+    job: &mut Job,
+    mut prepared: Prepared,
+    ranks: &[usize],
+    stop: &StopRequests,
+) -> Result<()> {
     let width = job.case.eikonal.bucket_width;
     let (mut text, mut found) = (header(), Vec::new());
     let mut one: Option<Simulated> = None;
     for n in std::iter::once(&1).chain(ranks.iter().filter(|n| **n > 1)) {
+        stop.heed(job.comm, &job.report)?;
         tracing::info!("simulating {n} ranks");
         let begun = Instant::now();
         prepared.root.mesh.parts = Some(partition::vertex_parts(&prepared.root.mesh, *n)?);

@@ -9,6 +9,7 @@ use super::misfit::{configured_unknowns, moving_sources, observations};
 use super::model::{self, Model};
 use super::output::Output;
 use super::result;
+use super::signals::StopRequests;
 use crate::cli::GradientArgs;
 use crate::comm::{Communicator, agree};
 use crate::eikonal::options::Precision;
@@ -35,12 +36,14 @@ pub fn run(args: &GradientArgs, comm: &dyn Communicator, console: Console) -> Re
         let files = job.case.output.files("gradient", true);
         return plan(&mut job, &files, None, directions);
     }
+    let stop = agree(comm, StopRequests::listen(None))?;
     let output = job.open_output(None)?;
     let mut model = model::build(&mut job)?;
     let gradient = match job.case.eikonal.precision {
-        Precision::F32 => compute::<f32>(&mut job, &mut model, &output)?,
-        Precision::F64 => compute::<f64>(&mut job, &mut model, &output)?,
+        Precision::F32 => compute::<f32>(&mut job, &mut model, &output, &stop)?,
+        Precision::F64 => compute::<f64>(&mut job, &mut model, &output, &stop)?,
     };
+    stop.heed(comm, &job.report)?;
     write(&mut job, &output, &model, &gradient)?;
     job.finish(&output)
 }
@@ -67,10 +70,16 @@ struct Check {
     error: Vec<[f64; 2]>,
 }
 
-fn compute<T: Real>(job: &mut Job, model: &mut Model, output: &Output) -> Result<Gradient> {
+fn compute<T: Real>(
+    job: &mut Job,
+    model: &mut Model,
+    output: &Output,
+    stop: &StopRequests,
+) -> Result<Gradient> {
     let comm = job.comm;
     let mut eikonal = model.eikonal::<T>(job)?;
     let observations = observations(job, model, &mut eikonal)?;
+    stop.heed(comm, &job.report)?;
     job.begin_output(output, model)?;
     let mode = job.case.inversion.gradient;
     let (gamma, k) = (model.gamma.clone(), model.gamma.len());
@@ -105,7 +114,10 @@ fn compute<T: Real>(job: &mut Job, model: &mut Model, output: &Output) -> Result
     };
     let chosen = match (mode, &jacobian) {
         (GradientMode::FiniteDifferences, _) => {
-            let mut f = |p: &[f64]| Ok(misfit.evaluate(p, Want::Misfit)?.misfit);
+            let mut f = |p: &[f64]| {
+                stop.heed(comm, &job.report)?;
+                Ok(misfit.evaluate(p, Want::Misfit)?.misfit)
+            };
             let (scheme, begun) = (Scheme::Central, Instant::now());
             let steps = scheme.steps(&gamma, &unknowns);
             let gradient =
@@ -119,7 +131,10 @@ fn compute<T: Real>(job: &mut Job, model: &mut Model, output: &Output) -> Result
     let tangent = misfit.timers.tangent;
     job.report.add_time("tangent", tangent);
     let check = if options.check {
-        let mut f = |p: &[f64]| Ok(misfit.evaluate(p, Want::Misfit)?.misfit);
+        let mut f = |p: &[f64]| {
+            stop.heed(comm, &job.report)?;
+            Ok(misfit.evaluate(p, Want::Misfit)?.misfit)
+        };
         let begun = Instant::now();
         let sizes = Scheme::sizes(&gamma, &unknowns);
         let checked = check(job, &mut f, &parameters, &sizes, state.misfit, &adjoint)?;

@@ -14,6 +14,7 @@ use crate::inversion::objective::Counters;
 use crate::inversion::optimizer::IterationRecord;
 use crate::inversion::refinement::Split;
 use crate::io::Fingerprint;
+use crate::report::{EarlierParts, Figures};
 use crate::sha256;
 
 /// One JSON object per iteration.
@@ -42,6 +43,12 @@ pub struct Kept {
     checkpoint: Option<Checkpoint>,
     /// Iterations so far, of all levels.
     history: Vec<IterationRecord>,
+    /// What the parts of the run before this one took.
+    #[serde(default)]
+    earlier: EarlierParts,
+    /// The same with this one, once it has ended in order.
+    #[serde(default)]
+    whole: Option<Figures>,
 }
 
 /// A refinement of the domains: what was found before, and where domains were split.
@@ -83,6 +90,20 @@ impl Kept {
             checkpoint: self.checkpoint.clone()?,
             history: self.history.get(first..)?.to_vec(),
         })
+    }
+
+    /// What the run has taken so far, for one that goes on from here.
+    pub fn earlier_parts(&self) -> EarlierParts {
+        let EarlierParts {
+            parts,
+            untold,
+            figures,
+        } = self.earlier.clone();
+        EarlierParts {
+            parts: parts + 1,
+            untold: untold + u64::from(self.whole.is_none()),
+            figures: self.whole.clone().unwrap_or(figures),
+        }
     }
 
     /// Iterations of all levels, the initial γ of each not counted.
@@ -133,14 +154,25 @@ impl History {
             .append(true)
             .open(&path)
             .map_err(|e| Error::io(&path, "open", &e))?;
+        let kept = kept.map(|kept| Kept {
+            earlier: kept.earlier_parts(),
+            whole: None,
+            ..kept.clone()
+        });
         Ok(Self {
             output: output.clone(),
             fingerprint,
             lines,
             path,
-            kept: kept.cloned().unwrap_or_default(),
+            kept: kept.unwrap_or_default(),
             saved: None,
         })
+    }
+
+    /// Keeps what the run has taken, all its parts together, now that this one ends.
+    pub fn end(&mut self, whole: Option<&Figures>) -> Result<()> {
+        self.kept.whole = whole.cloned();
+        self.save()
     }
 
     /// Keeps an iteration.
@@ -218,4 +250,19 @@ pub fn resume(output: &Output, now: &Fingerprint) -> Result<Option<Kept>> {
         return Err(damaged("its content is not what was written".into()));
     }
     serde_json::from_slice(stored).map(Some).map_err(unreadable)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A checkpoint that an earlier version wrote knows no figures.
+    #[test]
+    fn checkpoints_without_figures_are_read() {
+        let old = r#"{"levels":[],"checkpoint":null,"history":[]}"#;
+        let kept: Kept = serde_json::from_str(old).unwrap();
+        let earlier = kept.earlier_parts();
+        assert_eq!((earlier.parts, earlier.untold), (1, 1));
+        assert_eq!(earlier.figures, Figures::default());
+    }
 }

@@ -22,6 +22,7 @@ pub struct Job<'c> {
     pub console: Console,
     pub case: Case,
     pub report: Report,
+    command: String,
     /// Threads of this rank.
     pub threads: usize,
     /// Device of this rank; absent: it computes with its threads.
@@ -54,9 +55,15 @@ impl<'c> Job<'c> {
             needs(case)?;
             case.check_files(sections)
         })?;
+        if comm.rank() == 0 && sections.contains(&"inversion") {
+            for warning in case.inversion_warnings() {
+                tracing::warn!("{warning}");
+            }
+        }
         agree(comm, case.run.simd.pin())?;
         let threads = start_threads(comm, case.run.threads)?;
-        let device = choose(comm, case.run.device)?;
+        let asked = case.origins.given("run.device");
+        let device = choose(comm, case.run.device, asked)?;
         let mut report = Report::new(command, threads, SimdLevel::detect().name());
         if let Some(device) = &device {
             report.device(&format!("cuda: {}", device.name()));
@@ -69,6 +76,7 @@ impl<'c> Job<'c> {
             comm,
             console,
             report,
+            command: command.into(),
             threads,
             device,
             dry_run: args.dry_run,
@@ -106,10 +114,11 @@ impl<'c> Job<'c> {
         super::print_on_root(self.comm, &plan.to_string())
     }
 
-    /// Provenance of the results, on rank 0 (empty on the others). Collective.
-    pub fn provenance(&self, inputs: &[PathBuf]) -> Result<Provenance> {
+    /// Provenance of the results, on rank 0 (empty on the others), where the report is told the
+    /// problem, too. Collective.
+    pub fn provenance(&mut self, inputs: &[PathBuf]) -> Result<Provenance> {
         let made = if self.comm.rank() == 0 {
-            Provenance::new(
+            let made = Provenance::new(
                 self.comm.size(),
                 self.threads,
                 self.report.device_name(),
@@ -117,7 +126,13 @@ impl<'c> Job<'c> {
                 self.case.to_toml(),
                 &info::libraries(),
                 inputs,
-            )
+            );
+            made.and_then(|made| {
+                let sections = problem_sections(&self.command);
+                let problem = self.case.problem(sections, &made.input_hashes())?;
+                self.report.problem(problem);
+                Ok(made)
+            })
         } else {
             Ok(Provenance::default())
         };
@@ -152,6 +167,23 @@ impl<'c> Job<'c> {
                 None => Ok(()),
             });
         agree(self.comm, written)
+    }
+}
+
+/// Sections on which the result of a command depends, beside mesh and grid.
+fn problem_sections(command: &str) -> &'static [&'static str] {
+    match command {
+        "fk" => &["domains", "fk"],
+        "eikonal" => &["conduction", "domains", "source", "eikonal"],
+        "gradient" => &[
+            "conduction",
+            "domains",
+            "source",
+            "eikonal",
+            "inversion",
+            "gradient",
+        ],
+        _ => &["conduction", "domains", "source", "eikonal", "inversion"],
     }
 }
 

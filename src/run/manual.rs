@@ -1,7 +1,7 @@
 //! `isochrone completions` and `isochrone man`: what clap knows of the command line, for shells and
 //! for `man`.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use clap::CommandFactory;
 use clap_complete::Shell;
@@ -20,8 +20,9 @@ pub fn completions(shell: Shell, comm: &dyn Communicator) -> Result<()> {
 }
 
 /// Prints the manual page, or writes those of all commands to `folder`: `isochrone.1`,
-/// `isochrone-invert.1`, …
-pub fn man(folder: Option<&Path>, comm: &dyn Communicator) -> Result<()> {
+/// `isochrone-invert.1`, … Pages that are there are brought up to date; other files of these names
+/// are written over only where `overwrite` says so.
+pub fn man(folder: Option<&Path>, overwrite: bool, comm: &dyn Communicator) -> Result<()> {
     match folder {
         None => {
             let text = page(Cli::command())?;
@@ -29,7 +30,7 @@ pub fn man(folder: Option<&Path>, comm: &dyn Communicator) -> Result<()> {
         }
         Some(folder) => {
             let written = match comm.rank() {
-                0 => write_all(folder),
+                0 => write_all(folder, overwrite),
                 _ => Ok(()),
             };
             agree(comm, written)
@@ -37,22 +38,43 @@ pub fn man(folder: Option<&Path>, comm: &dyn Communicator) -> Result<()> {
     }
 }
 
-fn write_all(folder: &Path) -> Result<()> {
+fn write_all(folder: &Path, overwrite: bool) -> Result<()> {
+    let pages = pages()?;
+    let others: Vec<PathBuf> = (pages.iter().map(|(name, _)| folder.join(name)))
+        .filter(|path| path.exists() && !is_page(path))
+        .collect();
+    super::mesh::refuse_any_of(&others, overwrite)?;
     std::fs::create_dir_all(folder).map_err(|e| Error::io(folder, "create the folder", &e))?;
+    for (name, text) in pages {
+        write_atomic(&folder.join(name), text)?;
+    }
+    Ok(())
+}
+
+/// The pages of all commands by their file names.
+fn pages() -> Result<Vec<(String, Vec<u8>)>> {
     let mut command = Cli::command();
     // Gives commands of commands their full names.
     command.build();
-    let mut waiting = vec![command];
+    let (mut pages, mut waiting) = (Vec::new(), vec![command]);
     while let Some(command) = waiting.pop() {
         let named = command
             .get_display_name()
             .unwrap_or_else(|| command.get_name());
-        let path = folder.join(format!("{named}.1"));
-        write_atomic(&path, &page(command.clone())?)?;
+        pages.push((format!("{named}.1"), page(command.clone())?));
         let inner = command.get_subcommands().filter(|c| c.get_name() != "help");
         waiting.extend(inner.cloned());
     }
-    Ok(())
+    Ok(pages)
+}
+
+/// Whether a file is a manual page of this program, of whatever version.
+fn is_page(path: &Path) -> bool {
+    let text = std::fs::read(path).unwrap_or_default();
+    String::from_utf8_lossy(&text)
+        .lines()
+        .take(10)
+        .any(|line| line.starts_with(".TH isochrone"))
 }
 
 fn page(command: clap::Command) -> Result<Vec<u8>> {

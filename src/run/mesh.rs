@@ -36,7 +36,8 @@ fn on_root(command: &MeshCommand) -> Result<()> {
             let output = &files.output;
             if is_called(output, "dat") {
                 refuse_any_of(std::slice::from_ref(output), files.overwrite)?;
-                write_field(&with_data(&files.input, data)?, field.as_deref(), output)?
+                let mesh = with_data(&files.input, data)?;
+                write_field(&mesh, field.as_deref(), &files.input.input, output)?
             } else {
                 free(files)?;
                 if field.is_some() {
@@ -177,6 +178,24 @@ pub fn convert(input: &MeshFile, data: &[(String, String)], output: &Path) -> Re
 
 /// The mesh with further values of its vertices.
 fn with_data(input: &MeshFile, data: &[(String, String)]) -> Result<TetMesh> {
+    for (i, (name, file)) in data.iter().enumerate() {
+        let usage = |problem: String, remedy: &str| {
+            Err(Error::Usage {
+                problem: format!("--data {name}={file}: {problem}"),
+                remedy: remedy.into(),
+            })
+        };
+        if !is_called(Path::new(file), "dat") {
+            let remedy = "give a .dat of openCARP's: the values of a vertex per line";
+            return usage("is no .dat file".into(), remedy);
+        }
+        if data[..i].iter().any(|(other, _)| other == name) {
+            return usage(
+                format!("{name} is given twice"),
+                "give each a name of its own",
+            );
+        }
+    }
     let mut mesh = load_mesh(input)?;
     for (name, file) in data {
         let path = Path::new(file);
@@ -187,14 +206,29 @@ fn with_data(input: &MeshFile, data: &[(String, String)]) -> Result<TetMesh> {
             let remedy = "give the values of this very mesh, a line per vertex";
             return Err(Error::bad_file(path, "file", problem, remedy));
         }
-        mesh.point_fields.insert(name.clone(), field);
+        if mesh.point_fields.insert(name.clone(), field).is_some() {
+            let input = input.input.display();
+            tracing::warn!("--data {name}={file}: takes the place of {name} in {input}");
+        }
     }
     Ok(mesh)
 }
 
-/// Writes the values of the vertices called `name`, or the only ones there are, as `output`.
-fn write_field(mesh: &TetMesh, name: Option<&str>, output: &Path) -> Result<String> {
+/// Writes the values of the vertices called `name`, or the only ones there are, of the mesh in
+/// `input`, as `output`.
+fn write_field(mesh: &TetMesh, name: Option<&str>, input: &Path, output: &Path) -> Result<String> {
     let fields = &mesh.point_fields;
+    if fields.is_empty() {
+        return Err(Error::bad_file(
+            input,
+            "fields",
+            format!(
+                "the vertices have no values that {} could hold",
+                output.display()
+            ),
+            "give a mesh or result with values on its vertices, or some with --data",
+        ));
+    }
     let chosen = match name {
         Some(name) => fields.get_key_value(name),
         None => fields.first_key_value().filter(|_| fields.len() == 1),
@@ -204,12 +238,12 @@ fn write_field(mesh: &TetMesh, name: Option<&str>, output: &Path) -> Result<Stri
         return Err(Error::Usage {
             problem: match name {
                 Some(name) => format!("--field {name}: the vertices have no such values"),
-                None => format!("{}: which values?", output.display()),
+                None => format!(
+                    "{} holds one field, and the vertices have several: which?",
+                    output.display()
+                ),
             },
-            remedy: match names[..] {
-                [] => "give a mesh or result with values on its vertices".into(),
-                _ => format!("give --field with one of {}", names.join(", ")),
-            },
+            remedy: format!("give --field with one of {}", names.join(", ")),
         });
     };
     match name.as_str() {

@@ -1,5 +1,6 @@
 //! `isochrone mesh fibres`: fibres by rule for a mesh of ventricles.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use super::mesh::{load_mesh, written};
@@ -77,17 +78,8 @@ fn prepare_folder(folder: &Path, lists: &[&Vec<u32>; 5], overwrite: bool) -> Res
 
 /// Those that are given, the others found; all but the right one given, nothing is sought.
 fn surfaces(args: &FibresArgs, mesh: &TetMesh) -> Result<Surfaces> {
+    check_names(&args.surface)?;
     let given = |name: &str| args.surface.iter().any(|(n, _)| n == name);
-    if let Some((name, _)) = args
-        .surface
-        .iter()
-        .find(|(n, _)| !Surfaces::NAMES.contains(&n.as_str()))
-    {
-        return Err(Error::Usage {
-            problem: format!("--surface {name}=…: there is no such surface"),
-            remedy: format!("the surfaces are {}", Surfaces::NAMES.join(", ")),
-        });
-    }
     let needed = ["base", "epicardium", "left", "apex"];
     let mut surfaces = if needed.iter().all(|name| given(name)) {
         Surfaces::default()
@@ -95,15 +87,105 @@ fn surfaces(args: &FibresArgs, mesh: &TetMesh) -> Result<Surfaces> {
         detect(mesh, args.axis)?
     };
     for (name, from) in &args.surface {
-        let list = match from.strip_prefix("tag:") {
+        *list_of(&mut surfaces, name) = match from.strip_prefix("tag:") {
             None => read_vtx(Path::new(from), mesh.vertex_count())?,
             Some(tag) => of_tag(name, tag, mesh)?,
         };
-        if let Some(surface) = surfaces.list_mut(name) {
-            *surface = list;
-        }
+    }
+    for pair in CONTRADICTIONS {
+        part(&args.surface, pair, &mut surfaces)?;
     }
     Ok(surfaces)
+}
+
+/// The list of a surface; its name is one of [`Surfaces::NAMES`].
+fn list_of<'s>(surfaces: &'s mut Surfaces, name: &str) -> &'s mut Vec<u32> {
+    match name {
+        "base" => &mut surfaces.base,
+        "epicardium" => &mut surfaces.epicardium,
+        "left" => &mut surfaces.left,
+        "right" => &mut surfaces.right,
+        _ => &mut surfaces.apex,
+    }
+}
+
+/// Names that there are, each once, and no two for the same vertices.
+fn check_names(given: &[(String, String)]) -> Result<()> {
+    for (i, (name, from)) in given.iter().enumerate() {
+        if !Surfaces::NAMES.contains(&name.as_str()) {
+            return Err(Error::Usage {
+                problem: format!("--surface {name}=…: there is no such surface"),
+                remedy: format!("the surfaces are {}", Surfaces::NAMES.join(", ")),
+            });
+        }
+        if let Some((other, _)) = given[..i].iter().find(|(n, f)| n == name || f == from) {
+            let problem = match other == name {
+                true => format!("--surface {name}=… is given twice"),
+                false => format!("--surface {other}={from} and {name}={from}: the same vertices"),
+            };
+            return Err(Error::Usage {
+                problem,
+                remedy: "give each surface once, with vertices of its own".into(),
+            });
+        }
+    }
+    Ok(())
+}
+
+/// Surfaces on which one of Laplace's equations has different values.
+const CONTRADICTIONS: [[&str; 2]; 4] = [
+    ["epicardium", "left"],
+    ["epicardium", "right"],
+    ["left", "right"],
+    ["apex", "base"],
+];
+
+/// Parts two surfaces that must have no vertex in common. What is found gives way to what is given;
+/// where tags meet, the second gives way to the first.
+///
+/// # Errors
+/// [`Error::BadData`] where lists of vertices contradict each other, or nothing would be left.
+fn part(
+    given: &[(String, String)],
+    [first, second]: [&str; 2],
+    surfaces: &mut Surfaces,
+) -> Result<()> {
+    let held: BTreeSet<u32> = list_of(surfaces, first).iter().copied().collect();
+    let of_second = list_of(surfaces, second).iter().copied();
+    let common: BTreeSet<u32> = of_second.filter(|v| held.contains(v)).collect();
+    let Some(one) = common.first() else {
+        return Ok(());
+    };
+    let source = |name: &str| given.iter().find(|(n, _)| n == name).map(|(_, from)| from);
+    let by_tags = |from: &String| from.starts_with("tag:");
+    let (loser, contradict) = match (source(first), source(second)) {
+        (Some(a), Some(b)) => (second, !(by_tags(a) && by_tags(b))),
+        (None, Some(_)) => (first, false),
+        _ => (second, false),
+    };
+    let left_over = list_of(surfaces, loser).len() - common.len();
+    if contradict || left_over == 0 {
+        let name = |name: &str| match source(name) {
+            Some(from) => format!("{name} ({from})"),
+            None => format!("{name} (found)"),
+        };
+        return Err(Error::bad_data(
+            format!("surfaces {} and {}", name(first), name(second)),
+            format!(
+                "vertex {one} is on both, one of {}, which cannot be",
+                common.len()
+            ),
+            "give each vertex to one of them",
+        ));
+    }
+    if source(first).is_some() && source(second).is_some() {
+        tracing::info!(
+            "{} vertices where the tags of {first} and {second} meet belong to {first}",
+            common.len()
+        );
+    }
+    list_of(surfaces, loser).retain(|v| !common.contains(v));
+    Ok(())
 }
 
 /// Vertices of the surface that tetrahedra with this tag have.

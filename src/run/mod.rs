@@ -51,7 +51,7 @@ pub fn run(cli: &Cli, comm: &dyn Communicator, console: Console) -> Result<()> {
         Command::Diff(args) => diff::run(args, comm),
         Command::Reproduce(args) => reproduce::run(args, &cli.log, comm, console),
         Command::Completions { shell } => manual::completions(*shell, comm),
-        Command::Man { folder } => manual::man(folder.as_deref(), comm),
+        Command::Man { folder, overwrite } => manual::man(folder.as_deref(), *overwrite, comm),
     }
 }
 

@@ -1,6 +1,7 @@
 //! The folder of results: never written over unasked, files complete under their final name.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use super::history::HISTORY;
 use crate::atomic_file::{Partial, write_atomic};
@@ -20,6 +21,42 @@ pub enum Existing {
 pub struct Output {
     folder: PathBuf,
     existing: Existing,
+    /// Goes with the last copy.
+    made: Option<Arc<MadeFolder>>,
+}
+
+/// A folder that was made, with those above it; what of them is empty when this is dropped goes, so
+/// that a run that fails leaves no empty folder.
+#[derive(Debug)]
+pub struct MadeFolder {
+    /// Those that were not there, the innermost first.
+    made: Vec<PathBuf>,
+}
+
+impl MadeFolder {
+    /// Makes `folder` where it is not there.
+    ///
+    /// # Errors
+    /// [`Error::Io`] with the path.
+    pub fn new(folder: &Path) -> Result<Self> {
+        let missing = |path: &&Path| !path.as_os_str().is_empty() && !path.exists();
+        let made = Self {
+            made: (folder.ancestors().take_while(missing))
+                .map(Path::to_owned)
+                .collect(),
+        };
+        std::fs::create_dir_all(folder).map_err(|e| Error::io(folder, "create the folder", &e))?;
+        Ok(made)
+    }
+}
+
+impl Drop for MadeFolder {
+    fn drop(&mut self) {
+        // Only an empty folder can be removed so.
+        for folder in &self.made {
+            let _ = std::fs::remove_dir(folder);
+        }
+    }
 }
 
 /// All that commands leave in their folders, apart from `config.toml`; a star stands for a number.
@@ -121,9 +158,10 @@ impl Output {
         existing: Existing,
         checkpoint: Option<&str>,
     ) -> Result<Self> {
-        let output = Self {
+        let mut output = Self {
             folder: folder.to_owned(),
             existing,
+            made: None,
         };
         let opened = if comm.rank() == 0 {
             check(folder, existing, checkpoint).and_then(|()| output.prepare())
@@ -134,9 +172,8 @@ impl Output {
         Ok(output)
     }
 
-    fn prepare(&self) -> Result<()> {
-        std::fs::create_dir_all(&self.folder)
-            .map_err(|e| Error::io(&self.folder, "create the folder", &e))?;
+    fn prepare(&mut self) -> Result<()> {
+        self.made = Some(Arc::new(MadeFolder::new(&self.folder)?));
         // Dropped unfinished, it leaves nothing.
         Partial::create(&self.path("config.toml")).map(|_| ())
     }
@@ -238,6 +275,25 @@ mod tests {
         assert_eq!(open(Existing::Refuse).unwrap_err().exit_code(), 2);
         let left = std::fs::read_dir(&dir).unwrap().count();
         assert_eq!(left, 2, "no temporary file is left");
+    }
+
+    #[test]
+    fn a_run_that_writes_nothing_leaves_no_empty_folder() {
+        let folder = tempfile::tempdir().unwrap();
+        let above = folder.path().join("a");
+        let open = || Output::open(&Solo, &above.join("b"), Existing::Refuse, None).unwrap();
+        let output = open();
+        let copy = output.clone();
+        drop(output);
+        assert!(above.join("b").exists(), "a copy still uses it");
+        drop(copy);
+        assert!(!above.exists());
+        // What was there before, and what was written, stays.
+        std::fs::create_dir(&above).unwrap();
+        drop(open());
+        assert!(above.exists() && !above.join("b").exists());
+        open().write("report.json", b"{}").unwrap();
+        assert!(above.join("b/report.json").exists());
     }
 
     #[test]

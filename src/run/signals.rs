@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use signal_hook::consts::{SIGINT, SIGTERM, SIGUSR1};
 
+use crate::comm::{Communicator, agree};
 use crate::error::{Error, Result};
 use crate::inversion::optimizer::StopReason;
 use crate::report::Report;
@@ -65,6 +66,25 @@ impl StopRequests {
             0.0 => None,
             1.0 => Some(StopReason::WallTime),
             _ => Some(StopReason::Signal),
+        }
+    }
+
+    /// By what this rank or another is asked to stop. Collective.
+    pub fn asked(&self, comm: &dyn Communicator, report: &Report) -> Option<String> {
+        let mut asked = [self.code(report)];
+        comm.max_f64(&mut asked);
+        let reason = Self::of_code(asked[0])?;
+        Some(reason.name().replace('_', " "))
+    }
+
+    /// Ends what keeps nothing.
+    ///
+    /// # Errors
+    /// [`Error::Stopped`] on all ranks where one of them is asked to stop. Collective.
+    pub fn heed(&self, comm: &dyn Communicator, report: &Report) -> Result<()> {
+        match self.asked(comm, report) {
+            None => Ok(()),
+            Some(by) => agree(comm, Err(Error::Stopped { by })),
         }
     }
 }

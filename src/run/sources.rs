@@ -24,7 +24,12 @@ pub fn emitters(case: &Case, mesh: &TetMesh, unit_mm: f64) -> Result<Vec<Emitter
             },
             (place, _) => {
                 let key = format!("source.{i}");
-                Extent::Vertices(place_vertices(&key, place, mesh, unit_mm, case)?)
+                let vertices = place_vertices(&key, place, mesh, unit_mm, case)?;
+                if vertices.len() == mesh.vertex_count() {
+                    let what = "holds all vertices of the mesh, so that no wave is computed";
+                    tracing::warn!("{}", case.origins.line(&key, what));
+                }
+                Extent::Vertices(vertices)
             }
         };
         Ok(Emitter {
@@ -47,6 +52,9 @@ pub fn resolve(case: &Case, sources: &Sources, gamma: &[f64]) -> Result<Vec<Sour
         };
         return Ok(sources.emitters.iter().flat_map(of_emitter).collect());
     }
+    for (i, emitter) in sources.emitters.iter().enumerate() {
+        check_radius(case, sources.mesh, i, &emitter.extent)?;
+    }
     let seeds = sources.seeds(gamma, &sources.unknowns()).map_err(|i| {
         case.origins.error(
             &format!("source.{i}.radius"),
@@ -58,6 +66,28 @@ pub fn resolve(case: &Case, sources: &Sources, gamma: &[f64]) -> Result<Vec<Sour
         .iter()
         .map(|seed| at(seed.vertex, seed.time))
         .collect())
+}
+
+/// Refuses a ball that holds all of the mesh: nothing would be left for a wave to cross.
+fn check_radius(case: &Case, mesh: &TetMesh, i: usize, extent: &Extent) -> Result<()> {
+    let Extent::Ball { point, radius } = extent else {
+        return Ok(());
+    };
+    let inside = |p: &Vec3| norm(sub(*p, *point)) < *radius;
+    if !mesh.points.iter().all(inside) {
+        return Ok(());
+    }
+    Err(case.origins.error(
+        &format!("source.{i}.radius"),
+        format!(
+            "{radius} mm around the point hold all {} vertices of the mesh, so that no wave is computed",
+            mesh.vertex_count()
+        ),
+        format!(
+            "give a few edges of the mesh, which are {:.3} mm long (the radius is in mesh.unit)",
+            mean_edge(mesh)
+        ),
+    ))
 }
 
 /// The sources as the twin has them.

@@ -49,18 +49,6 @@ impl Surfaces {
         } = self;
         [base, epicardium, left, right, apex]
     }
-
-    /// The vertices on the surface with this name, if there is one.
-    pub fn list_mut(&mut self, name: &str) -> Option<&mut Vec<u32>> {
-        match name {
-            "base" => Some(&mut self.base),
-            "epicardium" => Some(&mut self.epicardium),
-            "left" => Some(&mut self.left),
-            "right" => Some(&mut self.right),
-            "apex" => Some(&mut self.apex),
-            _ => None,
-        }
-    }
 }
 
 /// A face of the surface.

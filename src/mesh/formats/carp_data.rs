@@ -25,11 +25,15 @@ pub fn is_called(path: &Path, extension: &str) -> bool {
 ///
 /// # Errors
 /// [`Error::BadFile`] with the line: no number, a vertex that the mesh does not have or that came
-/// before, more or fewer than the first line says.
+/// before, more or fewer than the first line says, or none at all.
 pub fn read_vtx(path: &Path, n: usize) -> Result<Vec<u32>> {
     let bytes = read_bytes(path)?;
     let mut lines = lines(path, &bytes);
     let count = lines.count("vertices")?;
+    if count == 0 {
+        let remedy = "a list holds at least one: their number, then a number per line, from 0";
+        return Err(lines.bad("the list has 0 vertices", remedy));
+    }
     let mut seen = vec![false; n];
     let mut vertices = Vec::new();
     while vertices.len() < count {
@@ -190,6 +194,8 @@ mod tests {
         });
         for (text, words) in [
             ("", ["line 0", "count"]),
+            ("0\n", ["line 1", "0 vertices"]),
+            ("0\nintra\n", ["line 1", "0 vertices"]),
             ("3\nintra\n4\n0\n", ["ends after 2 of 3", "truncated"]),
             ("999999999999\nintra\n4\n", ["line 1", "truncated"]),
             (

@@ -344,7 +344,7 @@ impl Target<'_> {
 }
 
 /// Text of fixed length: variable length would lie in a heap without checksums.
-pub(super) fn put_text(dataset: &Dataset, name: &str, text: &str) -> hdf5::Result<()> {
+pub fn put_text(dataset: &Dataset, name: &str, text: &str) -> hdf5::Result<()> {
     let text = FixedAscii::<16>::from_ascii(text)
         .map_err(|e| hdf5::Error::from(format!("attribute {name}: {e}")))?;
     dataset

@@ -29,7 +29,9 @@ mod vtu_data;
 mod vtu_write;
 
 pub use fibres::attach_fibres;
-pub use hdf5::{create_file, open_file, read_group, write_error, write_group, write_with};
+pub use hdf5::{
+    create_file, open_file, put_text, read_group, write_error, write_group, write_with,
+};
 pub use hdf5_source::Source as Hdf5Source;
 
 /// THE list of mesh formats.

@@ -60,7 +60,14 @@ pub fn run(args: &FkArgs, comm: &dyn Communicator, console: Console) -> Result<(
         .map(str::to_string)
         .collect();
     if !args.simulate_ranks.is_empty() {
-        return ranks::count(&job, &fk, reference.gates(), &args.simulate_ranks);
+        let to_folder = run.output.is_some();
+        return ranks::count(
+            &mut job,
+            &fk,
+            reference.gates(),
+            &args.simulate_ranks,
+            to_folder,
+        );
     }
     let begun = Instant::now();
     let prepared = match comm.rank() {
@@ -99,6 +106,10 @@ pub fn run(args: &FkArgs, comm: &dyn Communicator, console: Console) -> Result<(
     }
     let inputs = prepared.as_ref().map_or(&[][..], |p| &p.inputs[..]);
     let first = resumed.step;
+    if first > 0 {
+        // Timers and counters are those of the steps from here on.
+        job.report.result("resumed_from_ms", ms(first, fk.dt));
+    }
     let probes = broadcast_json(comm, 0, prepared.as_ref().map(|p| p.probes.clone()))?;
     let root = prepared.as_ref().map(|p| RootInput {
         grid: &p.grid,

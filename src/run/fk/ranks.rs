@@ -1,7 +1,10 @@
 //! `--simulate-ranks`: what many ranks would exchange and how even their loads would be, counted
 //! on rank 0 alone from the tiles of the grid.
 
-use std::fmt::Write;
+use std::path::PathBuf;
+use std::time::Instant;
+
+use serde_json::{Value, json};
 
 use super::prepare::{self, Prepared, prepare};
 use crate::comm::agree;
@@ -22,13 +25,61 @@ use crate::run::plan::bytes;
 use crate::run::print_on_root;
 use crate::simd::SimdLevel;
 
-/// Prints a table with a row for each of `ranks`. Collective.
-pub fn count(job: &Job, fk: &FkOptions, gates: &[&str], ranks: &[usize]) -> Result<()> {
-    let text = match job.comm.rank() {
-        0 => table(&job.case, fk, gates, ranks, job.threads),
-        _ => Ok(String::new()),
+/// Prints a table with a row for each of `ranks`; `report.json` goes to a folder that is asked for
+/// only, so that the folder of the case's results stays free for the run that follows. Collective.
+pub fn count(
+    job: &mut Job,
+    fk: &FkOptions,
+    gates: &[&str],
+    ranks: &[usize],
+    to_folder: bool,
+) -> Result<()> {
+    let comm = job.comm;
+    let output = to_folder.then(|| job.open_output(None)).transpose()?;
+    let begun = Instant::now();
+    let counted = match comm.rank() {
+        0 => counted(&job.case, fk, gates, ranks, job.threads).map(Some),
+        _ => Ok(None),
     };
-    print_on_root(job.comm, &agree(job.comm, text)?)
+    let counted = agree(comm, counted)?;
+    job.report.add_time("simulate", begun.elapsed());
+    let (mut text, mut inputs) = (String::new(), Vec::new());
+    if let Some(counted) = counted {
+        text = table(&counted, job.threads);
+        job.report.grid(&counted.shape, counted.active_cells);
+        let rows = counted.rows.iter().map(Row::record).collect::<Vec<_>>();
+        job.report.result("simulated_ranks", rows);
+        inputs = counted.inputs;
+    }
+    if let Some(output) = &output {
+        output.begin(comm, job.case.to_toml(), &inputs)?;
+        job.finish(output)?;
+    }
+    print_on_root(comm, &text)
+}
+
+/// What was counted on one grid.
+struct Counted {
+    /// As in files.
+    shape: Vec<usize>,
+    active_cells: u64,
+    rows: Vec<Row>,
+    /// Files that were read.
+    inputs: Vec<PathBuf>,
+}
+
+/// What one number of ranks gave.
+struct Row {
+    ranks: usize,
+    tiles: usize,
+    /// Cells of a tile.
+    tile: Vec<usize>,
+    steps_per_exchange: usize,
+    /// Of a rank, the mean and the most.
+    active_cells: [f64; 2],
+    /// A step, of a rank: the mean and the most.
+    messages: [f64; 2],
+    bytes: [f64; 2],
 }
 
 /// The grid and which of its cells take part.
@@ -39,17 +90,21 @@ enum Cells {
 }
 
 impl Cells {
-    fn new(case: &Case, fk: &FkOptions, gates: &[&str]) -> Result<Self> {
+    /// With the files that were read.
+    fn new(case: &Case, fk: &FkOptions, gates: &[&str]) -> Result<(Self, Vec<PathBuf>)> {
+        let mut inputs = Vec::new();
         if fk.mask.is_none()
             && fk.hole.is_empty()
-            && let Some((mesh, spacing)) = prepare::mesh(case, fk, &mut Vec::new())?
+            && let Some((mesh, spacing)) = prepare::mesh(case, fk, &mut inputs)?
         {
             let mut mask = active_mask(&mesh, spacing)?;
             prepare::close(&mut mask.grid, fk)
                 .ok_or_else(|| Error::Bug("fk.boundary does not fit the grid".into()))?;
-            return Ok(Self::Mask(mask));
+            return Ok((Self::Mask(mask), inputs));
         }
-        Ok(Self::Prepared(Box::new(prepare(case, fk, gates)?)))
+        let prepared = Box::new(prepare(case, fk, gates)?);
+        let inputs = prepared.inputs.clone();
+        Ok((Self::Prepared(prepared), inputs))
     }
 
     fn grid(&self) -> &Grid {
@@ -93,21 +148,21 @@ impl Cells {
     }
 }
 
-fn table(
+fn counted(
     case: &Case,
     fk: &FkOptions,
     gates: &[&str],
     ranks: &[usize],
     threads: usize,
-) -> Result<String> {
-    let cells = Cells::new(case, fk, gates)?;
+) -> Result<Counted> {
+    let (cells, inputs) = Cells::new(case, fk, gates)?;
     let number = match fk.precision {
         Precision::F32 => 4,
         Precision::F64 => 8,
     };
     let heun = fk.integrator == Integrator::Heun;
-    let mut text = String::new();
-    for (i, ranks) in ranks.iter().enumerate() {
+    let (mut rows, mut active_cells) = (Vec::new(), 0);
+    for ranks in ranks {
         let division = tiles_for(
             cells.grid(),
             fk.stencil,
@@ -130,41 +185,15 @@ fn table(
         };
         let traffic = traffic(&division, *ranks, make.depth(&division), exchanged);
         let per_cell = pace.fields(gates.len()) * number;
-        if i == 0 {
-            let shape: Vec<String> = cells
-                .grid()
-                .file_shape()
-                .iter()
-                .map(usize::to_string)
-                .collect();
-            let active: u64 = traffic.iter().map(|t| t.active_cells).sum();
-            let _ = write!(
-                text,
-                "{} cells, {active} of them active; {threads} threads per rank\n\
-                 {:>6} {:>7} {:>15} {:>8} {:>12} {:>8}   {:>15}   {:>23}\n\
-                 {:>6} {:>7} {:>15} {:>8} {:>12} {:>8}   {:>15}   {:>23}\n",
-                shape.join(" x "),
-                "ranks",
-                "tiles",
-                "cells of a tile",
-                "steps per",
-                "active cells",
-                "max /",
-                "messages / step",
-                "sent / step",
-                "",
-                "",
-                "",
-                "exchange",
-                "per rank",
-                "mean",
-                "mean, max",
-                "mean, max",
-            );
-        }
-        text += &row(&division, &traffic, steps, per_cell);
+        active_cells = traffic.iter().map(|t| t.active_cells).sum();
+        rows.push(Row::new(&division, &traffic, steps, per_cell));
     }
-    Ok(text)
+    Ok(Counted {
+        shape: cells.grid().file_shape().to_vec(),
+        active_cells,
+        rows,
+        inputs,
+    })
 }
 
 /// Mean and largest value over the ranks.
@@ -174,25 +203,87 @@ fn mean_and_most(traffic: &[RankTraffic], of: impl Fn(&RankTraffic) -> f64) -> [
     [sum / traffic.len() as f64, most]
 }
 
-fn row(division: &Division, traffic: &[RankTraffic], steps: usize, per_cell: usize) -> String {
-    let per_step = 1.0 / steps as f64;
-    let active = mean_and_most(traffic, |t| t.active_cells as f64);
-    let messages = mean_and_most(traffic, |t| t.messages as f64 * per_step);
-    let sent = mean_and_most(traffic, |t| {
-        (t.cells_sent as usize * per_cell) as f64 * per_step
-    });
-    let tile: Vec<String> = division.tile.iter().map(usize::to_string).collect();
-    let sent = sent.map(|b| bytes(b.round() as u64));
-    format!(
-        "{:>6} {:>7} {:>15} {steps:>8} {:>12.0} {:>8.3}   {:>6.2}, {:>7.2}   {:>10}, {:>11}\n",
-        traffic.len(),
-        division.tiles.len(),
-        tile.join(" x "),
-        active[0],
-        active[1] / active[0],
-        messages[0],
-        messages[1],
-        sent[0],
-        sent[1],
-    )
+impl Row {
+    fn new(division: &Division, traffic: &[RankTraffic], steps: usize, per_cell: usize) -> Self {
+        let per_step = 1.0 / steps as f64;
+        Self {
+            ranks: traffic.len(),
+            tiles: division.tiles.len(),
+            tile: division.tile.to_vec(),
+            steps_per_exchange: steps,
+            active_cells: mean_and_most(traffic, |t| t.active_cells as f64),
+            messages: mean_and_most(traffic, |t| t.messages as f64 * per_step),
+            bytes: mean_and_most(traffic, |t| {
+                (t.cells_sent as usize * per_cell) as f64 * per_step
+            }),
+        }
+    }
+
+    /// Largest over mean number of active cells.
+    fn imbalance(&self) -> f64 {
+        self.active_cells[1] / self.active_cells[0]
+    }
+
+    fn text(&self) -> String {
+        let tile: Vec<String> = self.tile.iter().map(usize::to_string).collect();
+        let sent = self.bytes.map(|b| bytes(b.round() as u64));
+        format!(
+            "{:>6} {:>7} {:>15} {:>8} {:>12.0} {:>8.3}   {:>6.2}, {:>7.2}   {:>10}, {:>11}\n",
+            self.ranks,
+            self.tiles,
+            tile.join(" x "),
+            self.steps_per_exchange,
+            self.active_cells[0],
+            self.imbalance(),
+            self.messages[0],
+            self.messages[1],
+            sent[0],
+            sent[1],
+        )
+    }
+
+    fn record(&self) -> Value {
+        let pair = |[mean, most]: [f64; 2]| json!({ "mean": mean, "most": most });
+        json!({
+            "ranks": self.ranks,
+            "tiles": self.tiles,
+            "cells_of_a_tile": self.tile,
+            "steps_per_exchange": self.steps_per_exchange,
+            "active_cells": pair(self.active_cells),
+            "largest_part_over_mean": self.imbalance(),
+            "messages_per_step": pair(self.messages),
+            "bytes_per_step": pair(self.bytes),
+        })
+    }
+}
+
+fn table(counted: &Counted, threads: usize) -> String {
+    let shape: Vec<String> = counted.shape.iter().map(usize::to_string).collect();
+    let mut text = format!(
+        "{} cells, {} of them active; {threads} threads per rank\n\
+         {:>6} {:>7} {:>15} {:>8} {:>12} {:>8}   {:>15}   {:>23}\n\
+         {:>6} {:>7} {:>15} {:>8} {:>12} {:>8}   {:>15}   {:>23}\n",
+        shape.join(" x "),
+        counted.active_cells,
+        "ranks",
+        "tiles",
+        "cells of a tile",
+        "steps per",
+        "active cells",
+        "max /",
+        "messages / step",
+        "sent / step",
+        "",
+        "",
+        "",
+        "exchange",
+        "per rank",
+        "mean",
+        "mean, max",
+        "mean, max",
+    );
+    for row in &counted.rows {
+        text += &row.text();
+    }
+    text
 }

@@ -1,7 +1,7 @@
 //! Ending a protocol or a search that is asked to stop.
 
-use crate::comm::{Communicator, agree};
-use crate::error::{Error, Result};
+use crate::comm::Communicator;
+use crate::error::Result;
 use crate::report::Report;
 use crate::run::signals::StopRequests;
 
@@ -12,22 +12,13 @@ pub struct Stop<'a> {
 }
 
 impl Stop<'_> {
-    /// By what this rank or another is asked to stop. Collective.
+    /// As of [`StopRequests::asked`]. Collective.
     pub fn asked(&self, comm: &dyn Communicator) -> Option<String> {
-        let mut asked = [self.requests.code(self.report)];
-        comm.max_f64(&mut asked);
-        let reason = StopRequests::of_code(asked[0])?;
-        Some(reason.name().replace('_', " "))
+        self.requests.asked(comm, self.report)
     }
 
-    /// Ends what keeps nothing.
-    ///
-    /// # Errors
-    /// [`Error::Stopped`] on all ranks where one of them is asked to stop. Collective.
+    /// As of [`StopRequests::heed`]. Collective.
     pub fn heed(&self, comm: &dyn Communicator) -> Result<()> {
-        match self.asked(comm) {
-            None => Ok(()),
-            Some(by) => agree(comm, Err(Error::Stopped { by })),
-        }
+        self.requests.heed(comm, self.report)
     }
 }

@@ -44,6 +44,8 @@ struct Estimate {
     curve: Option<Vec<CurvePoint>>,
     /// Whether the weight lies at the end of the sweep.
     at_end: bool,
+    /// On rank 0.
+    history: Option<History>,
 }
 
 /// Runs the command. Collective.
@@ -63,12 +65,15 @@ pub fn run(args: &RunArgs, comm: &dyn Communicator, console: Console) -> Result<
     let stop = agree(comm, StopRequests::listen(job.case.run.max_minutes))?;
     let output = job.open_output(Some(CHECKPOINT))?;
     let mut model = model::build(&mut job)?;
-    let estimate = match job.case.eikonal.precision {
+    let mut estimate = match job.case.eikonal.precision {
         Precision::F32 => minimise::<f32>(&mut job, &mut model, &output, &stop)?,
         Precision::F64 => minimise::<f64>(&mut job, &mut model, &output, &stop)?,
     };
     write::write(&mut job, &output, &model, &estimate)?;
     job.finish(&output)?;
+    let whole = job.report.whole();
+    let kept = (estimate.history.as_mut()).map_or(Ok(()), |history| history.end(whole));
+    agree(comm, kept)?;
     let outcome = &estimate.outcome;
     if outcome.stop_reason.is_interruption() {
         let iterations = outcome.history.last().map_or(0, |r| r.iteration);
@@ -93,6 +98,14 @@ fn minimise<T: Real>(
     let comm = job.comm;
     let mut eikonal = model.eikonal::<T>(job)?;
     let k = model.gamma.len();
+    let most = job.case.inversion.refinement.domains;
+    if comm.rank() == 0 && (1..=k).contains(&most) {
+        let what = format!(
+            "{most} has no effect: there are {k} domains already; give more than {k}, or 0 for none"
+        );
+        let key = "inversion.refinement.domains";
+        tracing::warn!("{}", job.case.origins.line(key, &what));
+    }
     let initial = match &job.case.inversion.initial_gamma {
         Some(gamma) => expand_gamma("inversion.initial_gamma", gamma, k, &job.case),
         None => Ok(model.gamma.clone()),
@@ -110,6 +123,9 @@ fn minimise<T: Real>(
         Ok(None)
     };
     let kept = agree(comm, kept)?;
+    if let Some((_, Some(kept))) = &kept {
+        job.report.resumed(kept.earlier_parts());
+    }
     job.begin_output(output, model)?;
     let started = kept.map(|(case, kept)| {
         let history = History::start(output, case, kept.as_ref())?;
@@ -162,7 +178,11 @@ fn minimise<T: Real>(
             false => refine::next(job, model, &mut misfit, &settings, &outcome)?,
         };
         let Some(level) = level else {
-            return finish(job, model, misfit, &settings, outcome, levels);
+            let estimate = finish(job, model, misfit, &settings, outcome, levels)?;
+            return Ok(Estimate {
+                history,
+                ..estimate
+            });
         };
         spent = misfit.spent();
         observations = misfit.into_observations();
@@ -272,6 +292,7 @@ fn finish<T: Real>(
         outcome,
         phi,
         uncertainty,
+        history: None,
     })
 }
 

@@ -41,8 +41,12 @@ pub fn of<T: Real>(
     ))
 }
 
-/// Adds standard deviations to the report, and says their range.
-pub fn report(job: &mut Job, posterior: &Uncertainty, gamma: &[f64]) {
+/// Estimated noise below this share of the last activation time is none of a measurement: the times
+/// were computed, and what is left is how exactly the minimum was found.
+const NO_NOISE: f64 = 1e-6;
+
+/// Adds standard deviations to the report, and says their range. `phi`: times at the result.
+pub fn report(job: &mut Job, posterior: &Uncertainty, gamma: &[f64], phi: &[f64]) {
     let options = &job.case.inversion;
     let from = match (options.noise_ms, options.noise()) {
         (Some(_), _) => "given",
@@ -50,6 +54,9 @@ pub fn report(job: &mut Job, posterior: &Uncertainty, gamma: &[f64]) {
         (None, None) => "estimated",
     };
     let logs = &posterior.deviations[..gamma.len()];
+    let finite = phi.iter().filter(|t| t.is_finite());
+    let last = finite.fold(0.0, |m: f64, t| m.max(t.abs()));
+    let without_noise = from == "estimated" && posterior.noise < NO_NOISE * last;
     if job.comm.rank() == 0 {
         let finite = || logs.iter().copied().filter(|x| x.is_finite());
         let (least, most) = (
@@ -67,6 +74,13 @@ pub fn report(job: &mut Job, posterior: &Uncertainty, gamma: &[f64]) {
                 posterior.noise
             );
         }
+        if without_noise {
+            tracing::warn!(
+                "the times are met to {:.1e} ms: data without noise. These standard deviations say how \
+                 exactly the minimum was found, not what noise would do: give inversion.noise_ms",
+                posterior.noise
+            );
+        }
         if known < all && !posterior.noise.is_nan() {
             tracing::warn!(
                 "{} of {all} domains are determined neither by the measured times nor by penalties: their standard deviation is infinite",
@@ -79,6 +93,7 @@ pub fn report(job: &mut Job, posterior: &Uncertainty, gamma: &[f64]) {
     job.report.result("gamma_std", of_gamma(logs, gamma));
     job.report.result("noise_ms", posterior.noise);
     job.report.result("noise_from", from);
+    job.report.result("data_without_noise", without_noise);
     job.report
         .result("effective_parameters", posterior.effective_parameters);
 }

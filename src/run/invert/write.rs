@@ -51,9 +51,9 @@ pub fn write(job: &mut Job, output: &Output, model: &Model, estimate: &Estimate)
     }
     let before = estimate.levels.iter().map(|level| level.counters);
     let counters = before.fold(outcome.counters(), std::ops::Add::add);
-    report.count_once("evaluations", counters.evaluations);
-    report.count_once("gradient_evaluations", counters.gradient_evaluations);
-    report.count_once("jacobian_evaluations", counters.jacobian_evaluations);
+    report.count_all_parts("evaluations", counters.evaluations);
+    report.count_all_parts("gradient_evaluations", counters.gradient_evaluations);
+    report.count_all_parts("jacobian_evaluations", counters.jacobian_evaluations);
     if job.comm.rank() == 0 {
         tracing::info!(
             "stopped by {} after {} iterations and {} evaluations, misfit {:.4e} ms^2",
@@ -83,7 +83,7 @@ pub fn write(job: &mut Job, output: &Output, model: &Model, estimate: &Estimate)
     }
     sources(job, estimate)?;
     if let Some(posterior) = &estimate.uncertainty {
-        uncertainty::report(job, posterior, &best.gamma);
+        uncertainty::report(job, posterior, &best.gamma, phi);
     }
     result::write(job, output, model, "inversion.h5", phi, |file, root| {
         add(file, root, estimate)
@@ -149,6 +149,7 @@ fn regularisation(job: &mut Job, estimate: &Estimate, curve: &[CurvePoint]) {
             rule.name(),
             curve.len()
         );
+        warn_of_open_ends(estimate, curve);
         if estimate.at_end {
             tracing::warn!(
                 "the chosen weight is at the end of what the sweep shows: change inversion.regularisation.sweep, or the curve has no corner, or the model does not explain the times to within their noise"
@@ -160,7 +161,8 @@ fn regularisation(job: &mut Job, estimate: &Estimate, curve: &[CurvePoint]) {
         .zip(&estimate.outcome.runs)
         .map(|(p, run)| {
             json!({ "factor": p.factor, "misfit": p.misfit, "penalty": p.penalty,
-                    "curvature": p.curvature, "gamma": run.gamma })
+                    "curvature": p.curvature, "gamma": run.gamma,
+                    "stop_reason": run.stop_reason.name(), "converged": p.converged })
         })
         .collect();
     job.report.result(
@@ -168,6 +170,25 @@ fn regularisation(job: &mut Job, estimate: &Estimate, curve: &[CurvePoint]) {
         json!({ "rule": rule.name(), "factor": best.factor, "tikhonov": tikhonov,
                 "neighbour_jump": neighbour_jump, "curve": points }),
     );
+}
+
+/// Says which minimisations of a sweep ended before their minimum.
+fn warn_of_open_ends(estimate: &Estimate, curve: &[CurvePoint]) {
+    let runs = curve.iter().zip(&estimate.outcome.runs);
+    let open: Vec<String> = runs
+        .filter(|(point, _)| !point.converged)
+        .map(|(point, run)| format!("{:.2e} ({})", point.factor, run.stop_reason.name()))
+        .collect();
+    if !open.is_empty() {
+        tracing::warn!(
+            "inversion.regularisation: {} of {} minimisations did not converge: those of the weights \
+             times {}; their points are left out of the L-curve where three others remain. Allow more \
+             inversion.stop.iterations, or choose another inversion.optimizer",
+            open.len(),
+            curve.len(),
+            open.join(", ")
+        );
+    }
 }
 
 /// Adds gamma and the history of the best run to the result file.
@@ -251,6 +272,8 @@ fn add(file: &mut ResultFile, root: &Root, estimate: &Estimate) -> Result<()> {
         )?;
         let curvature = column(|p| p.curvature);
         file.dataset("/inversion/curve/curvature", &shape, &curvature, "1")?;
+        let converged: Vec<u8> = curve.iter().map(|p| u8::from(p.converged)).collect();
+        file.dataset("/inversion/curve/converged", &shape, &converged, "1")?;
         file.number("/inversion/curve", "chosen", best.factor)?;
     }
     if let Some(posterior) = &estimate.uncertainty {

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use super::{Offer, Style, chart_png};
 use crate::error::{Error, Result};
-use crate::io::{read_f64, read_matrix, read_rows};
+use crate::io::{read_f64, read_matrix, read_number, read_rows};
 use crate::plot::axis::Axis;
 use crate::plot::chart::{Chart, Mark, Series};
 use crate::plot::colours::of_group;
@@ -16,7 +16,7 @@ const NAMED: usize = 10;
 pub fn offers(source: &Path, names: &[String]) -> Result<Vec<Offer>> {
     let has = |name: &str| names.iter().any(|n| n == name);
     type Make = fn(&Path) -> Result<Chart>;
-    let all: [(&str, &str, &str, bool, Make); 7] = [
+    let all: [(&str, &str, &str, bool, Make); 8] = [
         (
             "/gradient/check/error",
             "v-curve",
@@ -45,6 +45,13 @@ pub fn offers(source: &Path, names: &[String]) -> Result<Vec<Offer>> {
             true,
             gamma_history,
         ),
+        (
+            "/inversion/curve/misfit",
+            "l-curve",
+            "penalty over misfit for the weights that were tried",
+            true,
+            l_curve,
+        ),
         ("/fk/probes/u", "probes", "action potentials", true, probes),
         ("/fk/ecg/potential", "ecg", "pseudo-ECG", true, ecg),
         (
@@ -59,12 +66,12 @@ pub fn offers(source: &Path, names: &[String]) -> Result<Vec<Offer>> {
     for (_, name, what, usual, make) in all.into_iter().filter(|one| has(one.0)) {
         let file = source.to_owned();
         if name == "restitution" && has("/fk/restitution/conduction_velocity") {
-            offers.push(Offer::new(name, what, usual, move |style: &Style| {
+            offers.push(Offer::new(name, what, usual, &[], move |style: &Style| {
                 restitution(&file, style)
             }));
             continue;
         }
-        offers.push(Offer::new(name, what, usual, move |style: &Style| {
+        offers.push(Offer::new(name, what, usual, &[], move |style: &Style| {
             chart_png(style, &make(&file)?)
         }));
     }
@@ -142,6 +149,46 @@ fn convergence(source: &Path) -> Result<Chart> {
             curve("misfit f", 0, &misfit),
             curve("|df/d(parameter)|", 1, &norm),
         ],
+        aspect: None,
+    })
+}
+
+/// The L-curve: the points of minimisations that came to their end, the others, and the choice.
+fn l_curve(source: &Path) -> Result<Chart> {
+    let misfit = read_f64(source, "/inversion/curve/misfit", None)?;
+    let points = Some((misfit.len(), "points of the curve"));
+    let column = |name: &str| read_f64(source, &format!("/inversion/curve/{name}"), points);
+    let (penalty, factor) = (column("penalty")?, column("factor")?);
+    // Files of earlier versions do not tell.
+    let converged = column("converged").unwrap_or_else(|_| vec![1.0; misfit.len()]);
+    let chosen = read_number(source, "/inversion/curve", "chosen")?;
+    let mut order: Vec<usize> = (0..misfit.len()).collect();
+    order.sort_by(|&a, &b| factor[b].total_cmp(&factor[a]));
+    let of = |which: &dyn Fn(usize) -> bool| {
+        let list: Vec<[f64; 2]> = (order.iter())
+            .filter(|i| which(**i))
+            .map(|i| [misfit[*i], penalty[*i]])
+            .collect();
+        list.into_iter()
+    };
+    let line = Mark::LineWithPoints;
+    let mut all = vec![series("", 0, line, of(&|i| converged[i] > 0.0))];
+    if converged.contains(&0.0) {
+        let open = series(
+            "not converged",
+            1,
+            Mark::Points,
+            of(&|i| converged[i] == 0.0),
+        );
+        all.push(open);
+    }
+    let name = format!("chosen: λ = {chosen:.3e}");
+    all.push(series(&name, 3, Mark::Points, of(&|i| factor[i] == chosen)));
+    Ok(Chart {
+        title: "L-curve: weights of the penalties".into(),
+        x: Axis::logarithmic("misfit f (ms²)", &misfit),
+        y: Axis::logarithmic("penalty R (ms²)", &penalty),
+        series: all,
         aspect: None,
     })
 }

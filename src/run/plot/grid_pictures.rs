@@ -3,9 +3,10 @@
 use std::path::Path;
 use std::rc::Rc;
 
+use super::choices::{FIELD, IN_MOTION, ONE_VIEW, PLANE, PLANE_FIELD, PLANE_IN_MOTION};
 use super::frames::{animation, montage};
 use super::grid::Simulated;
-use super::mesh::{isochrone_step, isochrones_title};
+use super::mesh::{check_cut, isochrone_step, isochrones_title};
 use super::tips::tip;
 use super::{ANIMATION, Offer, Style, capitalised, chart_png};
 use crate::error::{Error, Result};
@@ -28,6 +29,7 @@ pub fn offers(source: &Path, names: &[String]) -> Result<Vec<Offer>> {
     let has = |name: &str| names.iter().any(|n| n == name);
     let active = Rc::new(simulated.active(names)?);
     let frames = has("/fk/frames/u") && has("/fk/frames/time");
+    let in_space = is_in_space(&simulated);
     let mut offers = Vec::new();
     for dataset in names {
         let Some(name) = dataset
@@ -50,8 +52,13 @@ pub fn offers(source: &Path, names: &[String]) -> Result<Vec<Offer>> {
         let unit = read_text(source, dataset, "unit")?.unwrap_or_default();
         let (simulated, active, dataset) =
             (Rc::clone(&simulated), Rc::clone(&active), dataset.clone());
+        let heeds = match (in_space, simulated.grid.dimensions) {
+            (true, _) => FIELD,
+            (_, 0 | 1) => &[],
+            _ => PLANE_FIELD,
+        };
         let draw = move |style: &Style| field(&simulated, &active, &dataset, &unit, style);
-        offers.push(Offer::new(file, &what, usual, draw));
+        offers.push(Offer::new(file, &what, usual, heeds, draw));
     }
     if frames {
         let (of, tissue) = (Rc::clone(&simulated), Rc::clone(&active));
@@ -61,7 +68,8 @@ pub fn offers(source: &Path, names: &[String]) -> Result<Vec<Offer>> {
         } else {
             "u at six times"
         };
-        offers.push(Offer::new("frames", what, true, draw));
+        let heeds = if in_space { ONE_VIEW } else { PLANE };
+        offers.push(Offer::new("frames", what, true, heeds, draw));
         if simulated.grid.dimensions > 1 {
             let (of, tissue) = (Rc::clone(&simulated), Rc::clone(&active));
             let draw = move |style: &Style| animation(&of, &tissue, style);
@@ -69,6 +77,7 @@ pub fn offers(source: &Path, names: &[String]) -> Result<Vec<Offer>> {
                 ANIMATION,
                 "u in time, an animated GIF",
                 true,
+                if in_space { IN_MOTION } else { PLANE_IN_MOTION },
                 draw,
             ));
         }
@@ -79,10 +88,16 @@ pub fn offers(source: &Path, names: &[String]) -> Result<Vec<Offer>> {
             "tip",
             "trajectories of spiral tips",
             true,
+            PLANE,
             move |style: &Style| tip(&of, style),
         ));
     }
     Ok(offers)
+}
+
+/// Whether a simulation is seen from a side, and not as a plane.
+fn is_in_space(simulated: &Simulated) -> bool {
+    simulated.grid.dimensions == 3 && simulated.grid.shape[0] > 1
 }
 
 /// What a field is drawn on: a plane with axes, or a stage with voxels.
@@ -95,8 +110,8 @@ impl Ground {
     /// The ground of a simulation, whose cells in tissue are `active`.
     pub fn of(simulated: &Simulated, active: &[bool], style: &Style) -> Result<Self> {
         let grid = &simulated.grid;
-        let ([nz, ny, nx], [_, dy, dx], [x, y, _]) = (grid.shape, grid.spacing, grid.origin);
-        if grid.dimensions < 3 || nz == 1 {
+        let ([_, ny, nx], [_, dy, dx], [x, y, _]) = (grid.shape, grid.spacing, grid.origin);
+        if !is_in_space(simulated) {
             let plane = PlaneGrid {
                 rows: ny,
                 columns: nx,
@@ -109,6 +124,11 @@ impl Ground {
             let (shape, spacing, origin) = (grid.shape, grid.spacing, grid.origin);
             Ok(Scene::of_voxels(shape, spacing, origin, active, plane).without_steps())
         };
+        if let Some(plane) = &style.cut {
+            let cells = (0..grid.cells()).filter(|cell| active[*cell]);
+            let centres = cells.map(|cell| grid.centre(grid.place(cell)));
+            check_cut(plane, centres, simulated.unit)?;
+        }
         Stage::new(style.views.clone(), style.cut, scene).map(Self::Space)
     }
 

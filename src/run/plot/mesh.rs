@@ -3,16 +3,20 @@
 use std::path::Path;
 use std::rc::Rc;
 
+use super::choices::{FIELD, ONE_VIEW, SURFACE, VALUES};
 use super::{Offer, Style, capitalised};
 use crate::error::{Error, Result};
 use crate::io::{read_integers, read_matrix, read_rows, read_text};
 use crate::mesh::TetMesh;
 use crate::mesh::formats::read;
+use crate::plot::axis::bounds;
 use crate::plot::canvas::Rectangle;
 use crate::plot::colours::ColourScale;
 use crate::plot::map::{Shown, Stage};
 use crate::plot::scene::Scene;
 use crate::plot::ticks;
+use crate::plot::view::Plane;
+use crate::tensor::{Vec3, dot};
 
 /// Pictures of the mesh in `source`, whose datasets are `names` where it is an HDF5 file.
 pub fn offers(source: &Path, names: &[String]) -> Result<Vec<Offer>> {
@@ -30,6 +34,7 @@ pub fn offers(source: &Path, names: &[String]) -> Result<Vec<Offer>> {
                 "activation",
                 "activation times and isochrones",
                 true,
+                FIELD,
                 draw,
             ));
             continue;
@@ -45,18 +50,19 @@ pub fn offers(source: &Path, names: &[String]) -> Result<Vec<Offer>> {
         let label = with_unit(&name, unit.as_deref());
         let what = format!("the field {name}");
         let file = name.replace(|c: char| !(c.is_alphanumeric() || "-_.".contains(c)), "_");
+        let heeds = if on_points { FIELD } else { VALUES };
         let draw = move |style: &Style| field(&mesh, &name, on_points, &label, style);
-        offers.push(Offer::new(&file, &what, false, draw));
+        offers.push(Offer::new(&file, &what, false, heeds, draw));
     }
     if has("/inversion/gamma") {
-        for (name, what, usual) in [
-            ("gamma", "γ found in each domain", true),
-            ("gamma-iterations", "γ at four iterations", false),
+        for (name, what, usual, heeds) in [
+            ("gamma", "γ found in each domain", true, VALUES),
+            ("gamma-iterations", "γ at four iterations", false, ONE_VIEW),
         ] {
             let (mesh, source) = (Rc::clone(&mesh), source.to_owned());
             let draw =
                 move |style: &Style| gamma(&mesh, &source, style, name == "gamma-iterations");
-            offers.push(Offer::new(name, what, usual, draw));
+            offers.push(Offer::new(name, what, usual, heeds, draw));
         }
     }
     if has("/gradient/tensor") {
@@ -66,6 +72,7 @@ pub fn offers(source: &Path, names: &[String]) -> Result<Vec<Offer>> {
             "sensitivity",
             "|df/dM| of each tetrahedron",
             true,
+            VALUES,
             draw,
         ));
     }
@@ -123,7 +130,8 @@ pub fn offers(source: &Path, names: &[String]) -> Result<Vec<Offer>> {
             let mesh = Rc::clone(&mesh);
             move |style: &Style| bare(&mesh, style)
         };
-        offers.push(Offer::new("mesh", "the surface of the mesh", true, draw));
+        let what = "the surface of the mesh";
+        offers.push(Offer::new("mesh", what, true, SURFACE, draw));
     }
     Ok(offers)
 }
@@ -138,7 +146,24 @@ fn with_unit(name: &str, unit: Option<&str>) -> String {
     }
 }
 
+/// Refuses a plane that has all `points` on one side; lengths are in `unit`.
+pub fn check_cut(plane: &Plane, points: impl Iterator<Item = Vec3>, unit: &str) -> Result<()> {
+    let [low, high] = bounds(points.map(|p| dot(plane.normal, p)));
+    if low < plane.offset && plane.offset < high {
+        return Ok(());
+    }
+    let name = plane.coordinate();
+    Err(Error::bad_data(
+        format!("--cut {name}={}", plane.offset),
+        format!("cuts nothing: {name} runs from {low:.3} to {high:.3} {unit}"),
+        "give a plane in between",
+    ))
+}
+
 fn stage(mesh: &TetMesh, style: &Style) -> Result<Stage> {
+    if let Some(plane) = &style.cut {
+        check_cut(plane, mesh.points.iter().copied(), "mm")?;
+    }
     let scene = |plane: Option<&_>| Scene::of_mesh(mesh, plane);
     Stage::new(style.views.clone(), style.cut, scene)
 }
@@ -249,7 +274,7 @@ fn groups(
             },
         )
     };
-    Offer::new(name, what, usual, draw)
+    Offer::new(name, what, usual, SURFACE, draw)
 }
 
 fn bare(mesh: &TetMesh, style: &Style) -> Result<Vec<u8>> {

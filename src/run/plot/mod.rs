@@ -1,5 +1,6 @@
 //! `isochrone plot`: pictures of what a file holds, on rank 0 alone.
 
+mod choices;
 mod curves;
 mod frames;
 mod grid;
@@ -12,6 +13,8 @@ pub use report::simulated;
 
 use std::path::{Path, PathBuf};
 
+use choices::Choice;
+
 use crate::atomic_file::write_atomic;
 use crate::cli::PlotArgs;
 use crate::comm::{Communicator, agree};
@@ -21,6 +24,7 @@ use crate::plot::canvas::Canvas;
 use crate::plot::chart::Chart;
 use crate::plot::colours::ColourMap;
 use crate::plot::view::{Plane, View};
+use crate::run::output::MadeFolder;
 
 /// How pictures look.
 #[derive(Debug, Clone)]
@@ -38,6 +42,9 @@ pub struct Style {
     pub speed: f64,
 }
 
+/// Of an animation, unless told.
+const FRAMES_A_SECOND: f64 = 10.0;
+
 impl Style {
     /// What the command line asks for.
     fn of(args: &PlotArgs) -> Self {
@@ -54,9 +61,9 @@ impl Style {
             views,
             cut: args.cut,
             isochrones: args.isochrones,
-            colours: args.colours,
+            colours: args.colours.unwrap_or_default(),
             range: args.range.map(|(low, high)| [low, high]),
-            speed: args.speed,
+            speed: args.speed.unwrap_or(FRAMES_A_SECOND),
         }
     }
 }
@@ -68,6 +75,8 @@ pub struct Offer {
     pub what: String,
     /// Whether it is drawn unasked.
     pub usual: bool,
+    /// What changes it, beside its width.
+    pub heeds: &'static [Choice],
     pub draw: Draw,
 }
 
@@ -79,12 +88,14 @@ impl Offer {
         name: &str,
         what: &str,
         usual: bool,
+        heeds: &'static [Choice],
         draw: impl Fn(&Style) -> Result<Vec<u8>> + 'static,
     ) -> Self {
         Self {
             name: name.into(),
             what: what.into(),
             usual,
+            heeds,
             draw: Box::new(draw),
         }
     }
@@ -178,12 +189,19 @@ fn on_root(args: &PlotArgs) -> Result<String> {
         })
         .collect();
     super::mesh::refuse_any_of(&files, args.overwrite)?;
-    if let Some(folder) = &args.output {
-        std::fs::create_dir_all(folder).map_err(|e| Error::io(folder, "create the folder", &e))?;
+    let _made = args.output.as_deref().map(MadeFolder::new).transpose()?;
+    let made = Choice::made(args);
+    let heeded: Vec<Choice> = chosen.iter().flat_map(|(_, o)| o.heeds).copied().collect();
+    for option in Choice::idle(&made, &heeded) {
+        tracing::warn!("{option} has no effect on any of these pictures");
     }
     for ((_, offer), file) in chosen.iter().zip(files) {
         write_atomic(&file, (offer.draw)(&style)?)?;
-        text += &format!("{}: {}\n", file.display(), offer.what);
+        text += &format!("{}: {}", file.display(), offer.what);
+        text += &match &Choice::idle(&made, offer.heeds)[..] {
+            [] => "\n".to_string(),
+            idle => format!(" (without effect here: {})\n", idle.join(", ")),
+        };
     }
     Ok(text)
 }

@@ -28,16 +28,22 @@ pub fn offers(source: &Path) -> Result<Vec<Offer>> {
             report["threads"]
         );
         let draw = move |style: &Style| chart_png(style, &timers(&title, &timings));
-        offers.push(Offer::new("timers", "seconds of each timer", true, draw));
+        offers.push(Offer::new(
+            "timers",
+            "seconds of each timer",
+            true,
+            &[],
+            draw,
+        ));
     }
     if let Some(gamma) = numbers(&report["result"]["gamma"]) {
         let draw = move |style: &Style| chart_png(style, &gamma_bars(&gamma));
-        offers.push(Offer::new("gamma", "γ of each domain", true, draw));
+        offers.push(Offer::new("gamma", "γ of each domain", true, &[], draw));
     }
     if let Some(rows) = simulated_ranks(&report, source)? {
         let draw = move |style: &Style| simulated(&rows, style.width);
         let what = "speed-up, rounds and bytes of simulated ranks";
-        offers.push(Offer::new("simulated-ranks", what, true, draw));
+        offers.push(Offer::new("simulated-ranks", what, true, &[], draw));
     }
     Ok(offers)
 }

@@ -2,6 +2,7 @@
 //! processors, on rank 0 alone.
 
 mod pictures;
+mod problems;
 pub mod reports;
 mod study;
 
@@ -12,7 +13,8 @@ use crate::atomic_file::write_atomic;
 use crate::cli::ScalingArgs;
 use crate::comm::{Communicator, agree};
 use crate::error::{Error, Result};
-use reports::{Run, find, read_json, simulated_ranks};
+use problems::problems;
+use reports::{Run, find, read_json, simulated_ranks, unfit};
 use study::{Study, csv_header};
 
 /// Runs the command. Collective.
@@ -30,12 +32,8 @@ fn on_root(args: &ScalingArgs) -> Result<String> {
     let mut simulated = Vec::new();
     for path in find(&args.folders)? {
         let report = read_json(&path)?;
-        let reason = report["result"]["stop_reason"].as_str().unwrap_or("");
-        if ["signal", "wall_time"].contains(&reason) {
-            tracing::warn!(
-                "{}: left out, since the run did not come to its end ({reason})",
-                path.display()
-            );
+        if let Some(why) = unfit(&report) {
+            tracing::warn!("{}: left out, since {why}", path.display());
             continue;
         }
         match simulated_ranks(&report, &path)? {
@@ -46,24 +44,33 @@ fn on_root(args: &ScalingArgs) -> Result<String> {
             }
         }
     }
+    if runs.is_empty() && simulated.is_empty() {
+        return Err(Error::bad_data(
+            "the reports of the study",
+            "all are left out (see above)",
+            "run its points to their end",
+        ));
+    }
     let mut text = String::new();
     let mut csv = csv_header();
     let mut files: Vec<(String, Vec<u8>)> = Vec::new();
     for (command, runs) in runs {
-        warn_of_mixtures(&command, &runs);
-        let study = Study::of(&command, runs, args.timer.as_deref())?;
-        text += &(study.table() + "\n");
-        csv += &study.csv();
-        for (name, bytes) in pictures::all(&study, args.width)? {
-            files.push((format!("scaling-{command}-{name}.png"), bytes));
+        let problems = problems(&command, runs)?;
+        let of = problems.len();
+        for (i, runs) in problems.into_iter().enumerate() {
+            warn_of_mixtures(&command, &runs);
+            let mut study = Study::of(&command, runs, args.timer.as_deref())?;
+            study.problem = (of > 1).then_some([i + 1, of]);
+            text += &(study.table() + "\n");
+            csv += &study.csv();
+            let number = numbered(i);
+            for (name, bytes) in pictures::all(&study, args.width)? {
+                files.push((format!("scaling-{command}{number}-{name}.png"), bytes));
+            }
         }
     }
     for (i, rows) in simulated.iter().enumerate() {
-        let number = if i == 0 {
-            String::new()
-        } else {
-            format!("-{}", i + 1)
-        };
+        let number = numbered(i);
         let bytes = super::plot::simulated(rows, args.width)?;
         files.push((format!("scaling-simulated{number}.png"), bytes));
     }
@@ -77,6 +84,14 @@ fn on_root(args: &ScalingArgs) -> Result<String> {
         text += &format!("{}\n", path.display());
     }
     Ok(text)
+}
+
+/// What names of further files of a kind have: "-2".
+fn numbered(i: usize) -> String {
+    match i {
+        0 => String::new(),
+        i => format!("-{}", i + 1),
+    }
 }
 
 /// Where files go: the first folder of the study unless told.

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 
+use crate::config::Problem;
 use crate::error::{Error, Result};
 
 /// One run.
@@ -16,6 +17,8 @@ pub struct Run {
     pub threads: u64,
     pub device: String,
     pub hostname: String,
+    /// What was computed; absent in reports of versions that did not tell.
+    pub problem: Option<Problem>,
     /// Tetrahedra, or cells in tissue.
     pub size: f64,
     /// Seconds of each timer; the slowest rank.
@@ -94,6 +97,7 @@ impl Run {
             threads: count("threads")?,
             device: text("device")?,
             hostname: report["hostname"].as_str().unwrap_or_default().into(),
+            problem: serde_json::from_value(report["problem"].clone()).ok(),
             size: need(path, "mesh.tetrahedra or grid.active_cells", size)?,
             timings,
             counters: counters
@@ -129,7 +133,21 @@ impl Run {
     }
 }
 
-/// The rows of `--simulate-ranks` in a report; `None` where it is of another run.
+/// Why a report is no point of a study; `None` where it is one.
+pub fn unfit(report: &Value) -> Option<String> {
+    let result = &report["result"];
+    let reason = result["stop_reason"].as_str().unwrap_or("");
+    if ["signal", "wall_time"].contains(&reason) {
+        return Some(format!("the run did not come to its end ({reason})"));
+    }
+    if report["resumed"].is_object() || result["resumed_from_ms"].is_number() {
+        return Some("the run was resumed: its times are of several parts".into());
+    }
+    let counted = report["command"] == "fk" && result["simulated_ranks"].is_array();
+    counted.then(|| "isochrone fk --simulate-ranks counts and takes no times".into())
+}
+
+/// The rows of `eikonal --simulate-ranks` in a report; `None` where it is of another run.
 ///
 /// # Errors
 /// [`Error::BadFile`] where a row lacks a number.
@@ -137,6 +155,9 @@ pub fn simulated_ranks(report: &Value, path: &Path) -> Result<Option<Vec<Simulat
     let Some(rows) = report["result"]["simulated_ranks"].as_array() else {
         return Ok(None);
     };
+    if report["command"] == "fk" {
+        return Ok(None);
+    }
     let row = |(i, row): (usize, &Value)| {
         let number = |keys: &[&str]| {
             let value = keys.iter().fold(row, |value, key| &value[*key]).as_f64();
@@ -164,6 +185,7 @@ pub fn simulated_ranks(report: &Value, path: &Path) -> Result<Option<Vec<Simulat
 }
 
 /// All `report.json` in the folders, to a depth of four, in order of their paths; a file is itself.
+/// One that several paths lead to is there once; those paths are told.
 ///
 /// # Errors
 /// [`Error::MissingInput`] where a folder is not there, or there is no report.
@@ -195,7 +217,7 @@ pub fn find(folders: &[PathBuf]) -> Result<Vec<PathBuf>> {
             });
         }
     }
-    found.dedup();
+    let found = distinct(found);
     match folders.first() {
         Some(first) if found.is_empty() => Err(Error::MissingInput {
             path: first.clone(),
@@ -204,4 +226,25 @@ pub fn find(folders: &[PathBuf]) -> Result<Vec<PathBuf>> {
         }),
         _ => Ok(found),
     }
+}
+
+/// The paths without those that lead to a file which another one leads to.
+fn distinct(paths: Vec<PathBuf>) -> Vec<PathBuf> {
+    let mut seen: BTreeMap<PathBuf, PathBuf> = BTreeMap::new();
+    let mut kept = Vec::new();
+    for path in paths {
+        let place = path.canonicalize().unwrap_or_else(|_| path.clone());
+        match seen.get(&place) {
+            None => {
+                seen.insert(place, path.clone());
+                kept.push(path);
+            }
+            Some(first) => tracing::warn!(
+                "{}: left out, since {} is the same file",
+                path.display(),
+                first.display()
+            ),
+        }
+    }
+    kept
 }

@@ -47,6 +47,8 @@ pub struct Study {
     pub kind: Kind,
     /// What is compared: "inversion", "solve + adjoint".
     pub timer: String,
+    /// Which of how many problems of the command, where there are several.
+    pub problem: Option<[usize; 2]>,
     pub points: Vec<Point>,
 }
 
@@ -62,7 +64,7 @@ pub fn usual_timers(command: &str) -> &'static [&'static str] {
 
 /// Sizes and loads that differ by less are the same: meshes cannot be made of any number of
 /// tetrahedra.
-const SAME_SIZE: f64 = 1.001;
+pub const SAME_SIZE: f64 = 1.001;
 const SAME_LOAD: f64 = 1.35;
 
 impl Study {
@@ -114,7 +116,7 @@ impl Study {
         }
         let order = |p: &Point| (p.run.ranks * p.run.threads, p.run.ranks, p.run.size as u64);
         points.sort_by_key(order);
-        let kind = kind(command, &points)?;
+        let kind = kind(command, points.iter().map(|p| &p.run))?;
         let Some(base) = points.first().cloned() else {
             return Err(Error::Bug("a study without points".into()));
         };
@@ -127,6 +129,7 @@ impl Study {
             command: command.into(),
             kind,
             timer: chosen.join(" + "),
+            problem: None,
             points,
         })
     }
@@ -146,8 +149,10 @@ impl Study {
         } else {
             "tetrahedra"
         };
+        let problem =
+            (self.problem).map_or(String::new(), |[i, of]| format!(", problem {i} of {of}"));
         let mut text = format!(
-            "isochrone {}: {}, timer {}\n ranks threads {what:>12}    seconds  speed-up  efficiency         F  runs\n",
+            "isochrone {}{problem}: {}, timer {}\n ranks threads {what:>12}    seconds  speed-up  efficiency         F  runs\n",
             self.command,
             self.kind.name(),
             self.timer
@@ -196,6 +201,7 @@ impl Study {
                 quoted(&run.device),
                 quoted(&run.hostname),
                 quoted(&run.path.display().to_string()),
+                self.problem.map_or(1, |[i, _]| i).to_string(),
             ];
             let all: Vec<String> = columns.into_iter().chain(rest).chain(last).collect();
             text += &(all.join(",") + "\n");
@@ -228,7 +234,7 @@ pub fn csv_header() -> String {
     let names = "command,kind,ranks,threads,size,timer,seconds,speed_up,efficiency,factor,runs";
     let timers = TIMERS.map(|name| format!("{name}_s")).join(",");
     let counters = COUNTERS.join(",");
-    format!("{names},{timers},{counters},peak_rss_bytes,device,hostname,report\n")
+    format!("{names},{timers},{counters},peak_rss_bytes,device,hostname,report,problem\n")
 }
 
 /// A text as CSV has it (RFC 4180).
@@ -241,7 +247,7 @@ fn quoted(text: &str) -> String {
 }
 
 /// The larger over the smaller.
-fn ratio(a: f64, b: f64) -> f64 {
+pub fn ratio(a: f64, b: f64) -> f64 {
     (a / b).max(b / a)
 }
 
@@ -250,14 +256,18 @@ fn spread(values: impl Iterator<Item = f64>) -> f64 {
     ratio(low, high)
 }
 
-fn kind(command: &str, points: &[Point]) -> Result<Kind> {
-    let size = |p: &Point| p.run.size;
-    let load = |p: &Point| p.run.size / p.run.processors();
-    if spread(points.iter().map(size)) < SAME_SIZE {
+/// What varies between `runs` of one command.
+///
+/// # Errors
+/// [`Error::BadData`] where it is nothing that could be compared.
+pub fn kind<'r>(command: &str, runs: impl IntoIterator<Item = &'r Run>) -> Result<Kind> {
+    let runs: Vec<&Run> = runs.into_iter().collect();
+    let spread = |of: fn(&Run) -> f64| spread(runs.iter().map(|run| of(run)));
+    if spread(|run| run.size) < SAME_SIZE {
         Ok(Kind::Strong)
-    } else if spread(points.iter().map(load)) < SAME_LOAD {
+    } else if spread(|run| run.size / run.processors()) < SAME_LOAD {
         Ok(Kind::Weak)
-    } else if spread(points.iter().map(|p| p.run.processors())) < SAME_SIZE {
+    } else if spread(Run::processors) < SAME_SIZE {
         Ok(Kind::Size)
     } else {
         Err(Error::bad_data(
@@ -286,6 +296,7 @@ mod tests {
             threads,
             device: "cpu".into(),
             hostname: "node, 1".into(),
+            problem: None,
             size,
             timings: timings
                 .into_iter()
