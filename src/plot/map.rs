@@ -44,6 +44,8 @@ pub enum Shown<'a> {
         scale: ColourScale,
         label: &'a str,
     },
+    /// The surface, pale, for what is drawn over it in the colours of `scale`.
+    Pale { scale: ColourScale, label: &'a str },
 }
 
 /// A scene for each view, since a cut depends on the side of the viewer.
@@ -114,6 +116,18 @@ impl Stage {
         title: &str,
         shown: &Shown,
     ) -> Result<()> {
+        self.draw_under(canvas, on, title, shown, |_, _, _, _| Ok(()))
+    }
+
+    /// Draws `shown` under `title` within `on`, and what `over` draws into the place of each view.
+    pub fn draw_under(
+        &self,
+        canvas: &mut Canvas,
+        on: Rectangle,
+        title: &str,
+        shown: &Shown,
+        over: impl Fn(&mut Canvas, Rectangle, &View, Projection) -> Result<()>,
+    ) -> Result<()> {
         let p = |canvas: &Canvas, length: f64| canvas.points(length);
         let whole = on;
         let middle = [on.left + on.width / 2, on.top + p(canvas, 28.0)];
@@ -134,6 +148,7 @@ impl Stage {
         for (i, (panel, projection)) in panels.iter().zip(projections).enumerate() {
             let panel = panel.without([gap, 0, gap, 0]);
             self.panel(canvas, i, panel, projection, shown)?;
+            over(canvas, panel, &self.views[i], projection)?;
         }
         let place = whole.without([whole.width - bar, p(canvas, 64.0), 0, p(canvas, 60.0)]);
         match shown {
@@ -143,9 +158,9 @@ impl Stage {
                 isolines,
                 ..
             } => colour_bar::draw(canvas, place, scale, label, *isolines),
-            Shown::OfGroups { scale, label, .. } | Shown::OfCells { scale, label, .. } => {
-                colour_bar::draw(canvas, place, scale, label, None)
-            }
+            Shown::OfGroups { scale, label, .. }
+            | Shown::OfCells { scale, label, .. }
+            | Shown::Pale { scale, label } => colour_bar::draw(canvas, place, scale, label, None),
             Shown::Groups { .. } => Ok(()),
         }
     }
@@ -269,6 +284,7 @@ fn colour(raster: &Raster, at: usize, shown: &Shown, line: f64, edge: usize) -> 
         } => shaded(scale.colour(values[group[cell] as usize])),
         Shown::Groups { group, .. } => shaded(of_group(group[cell] as usize)),
         Shown::OfCells { values, scale, .. } => shaded(scale.colour(values[cell])),
+        Shown::Pale { .. } => mix(shaded(WHITE), WHITE, 0.4),
     })
 }
 

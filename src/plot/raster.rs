@@ -63,6 +63,17 @@ impl Projection {
             })
             .collect()
     }
+
+    /// Where a point lies on a rectangle of `width` × `height` pixels: x, y and its depth (towards
+    /// the viewer, mm).
+    pub fn place(&self, view: &View, point: Vec3, [width, height]: [usize; 2]) -> Vec3 {
+        let [x, y, depth] = view.seen(point);
+        [
+            0.5 * width as f64 + self.scale * (x - self.middle[0]),
+            0.5 * height as f64 - self.scale * (y - self.middle[1]),
+            depth,
+        ]
+    }
 }
 
 /// What `scene`, with `values` at its vertices, shows from `view` on `on`, without what lies before
@@ -86,12 +97,7 @@ pub fn rasterise(
     };
     let mut depth = vec![f64::NEG_INFINITY; width * height];
     let seen: Vec<Vec3> = (scene.points.iter())
-        .map(|p| {
-            let [x, y, z] = view.seen(*p);
-            let x = 0.5 * width as f64 + projection.scale * (x - projection.middle[0]);
-            let y = 0.5 * height as f64 - projection.scale * (y - projection.middle[1]);
-            [x, y, z]
-        })
+        .map(|p| projection.place(view, *p, [width, height]))
         .collect();
     let heights: Vec<f64> = match plane {
         Some(plane) => scene.points.iter().map(|p| plane.height(*p)).collect(),

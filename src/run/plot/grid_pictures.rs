@@ -3,6 +3,7 @@
 use std::path::Path;
 use std::rc::Rc;
 
+use super::filaments;
 use super::frames::{animation, montage};
 use super::grid::Simulated;
 use super::mesh::{isochrone_step, isochrones_title};
@@ -74,15 +75,32 @@ pub fn offers(source: &Path, names: &[String]) -> Result<Vec<Offer>> {
         }
     }
     if has("/fk/tip") && read_shape(source, "/fk/tip")?[0] > 0 {
+        let in_space = simulated.grid.dimensions == 3;
         let of = Rc::clone(&simulated);
-        offers.push(Offer::new(
-            "tip",
-            "trajectories of spiral tips",
-            true,
-            move |style: &Style| tip(&of, style),
-        ));
+        let what = match in_space {
+            true => "filaments seen along z",
+            false => "trajectories of spiral tips",
+        };
+        let draw = move |style: &Style| tip(&of, style);
+        offers.push(Offer::new("tip", what, !in_space, draw));
+        if in_space {
+            let (of, tissue) = (Rc::clone(&simulated), Rc::clone(&active));
+            let draw = move |style: &Style| filaments::picture(&of, &tissue, style);
+            let what = "filaments in space, in colours of time";
+            offers.push(Offer::new("filaments", what, true, draw));
+        }
     }
     Ok(offers)
+}
+
+/// The outer faces of the cells in tissue, `active`.
+pub fn stage(simulated: &Simulated, active: &[bool], style: &Style) -> Result<Stage> {
+    let grid = &simulated.grid;
+    let scene = |plane: Option<&_>| {
+        let (shape, spacing, origin) = (grid.shape, grid.spacing, grid.origin);
+        Ok(Scene::of_voxels(shape, spacing, origin, active, plane).without_steps())
+    };
+    Stage::new(style.views.clone(), style.cut, scene)
 }
 
 /// What a field is drawn on: a plane with axes, or a stage with voxels.
@@ -105,11 +123,7 @@ impl Ground {
             };
             return Ok(Self::Plane(plane, simulated.unit));
         }
-        let scene = |plane: Option<&_>| {
-            let (shape, spacing, origin) = (grid.shape, grid.spacing, grid.origin);
-            Ok(Scene::of_voxels(shape, spacing, origin, active, plane).without_steps())
-        };
-        Stage::new(style.views.clone(), style.cut, scene).map(Self::Space)
+        stage(simulated, active, style).map(Self::Space)
     }
 
     /// A canvas of `width` pixels whose height suits the grid.

@@ -1,11 +1,13 @@
 //! `isochrone plot`: pictures of what a file holds, on rank 0 alone.
 
 mod curves;
+mod filaments;
 mod frames;
 mod grid;
 mod grid_pictures;
 mod mesh;
 mod report;
+mod table;
 mod tips;
 
 pub use report::simulated;
@@ -228,6 +230,9 @@ fn offers(source: &Path) -> Result<Vec<Offer>> {
     };
     if is("json") {
         return report::offers(source);
+    }
+    if table::is_called_so(source) {
+        return table::offers(source);
     }
     if !is("h5") && !is("hdf5") {
         return mesh::offers(source, &[]);
