@@ -88,6 +88,12 @@ def steps():
     )
 
 
+def start(alone, together):
+    """Microseconds of a start, from seconds for 1,000 steps."""
+    t = max(alone - together, 0.0) * 1e3
+    return f"{t:,.0f}" if t >= 10 else f"{t:.1f}"
+
+
 def launches(ours):
     alone = {n: sheet(n, 1000, options=("--set", "fk.steps_per_exchange=1")) for n in ours}
     loops = {"isochrone": (alone[128], ours[128]), **LOOPS}
@@ -98,7 +104,7 @@ Nothing is interpreted here; what remains of a start is that threads meet after 
 arrays pass through the caches once for each. Seconds for 1,000 steps of 128 × 128 cells; the difference is
 what 1,000 starts cost.
 """
-    rows = [[name, seconds(a), seconds(b), f"{a / b:.2f}", f"{max(a - b, 0.0) * 1e3:.1f}"] for name, (a, b) in loops.items()]
+    rows = [[name, seconds(a), seconds(b), f"{a / b:.2f}", start(a, b)] for name, (a, b) in loops.items()]
     yield table(["", "each step by itself", "as a whole", "ratio", "a start, µs"], *rows)
     yield diagram(
         "launch", "Seconds for 1,000 steps, each started by itself and as a whole",

@@ -209,7 +209,7 @@ pub struct GradientArgs {
 
 #[derive(Debug, Clone, Args)]
 pub struct PlotArgs {
-    /// Result (.h5), report.json, mesh, or a folder of results
+    /// Result (.h5), report.json, mesh, table (.csv), or a folder of results
     #[arg(value_name = "FILE")]
     pub file: PathBuf,
     /// Say what pictures the file can give; draw nothing

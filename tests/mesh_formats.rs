@@ -354,7 +354,7 @@ fn gmsh_by_hand() {
         assert!(words.iter().all(|w| said.contains(w)), "{said}");
     };
     says("what\n".into(), &["line 1", "$MeshFormat"]);
-    says(head.replace("2.2", "4.0"), &["line 2", "4.0", "msh41"]);
+    says(head.replace("2.2", "3.0"), &["line 2", "3.0", "msh41"]);
     says(head.replace(" 8", " 4"), &["line 2", "4 bytes", "64-bit"]);
     says(head.into(), &["$Nodes", "truncated"]);
     says([head, nodes].concat(), &["$Elements", "is missing"]);
