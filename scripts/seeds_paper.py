@@ -153,7 +153,7 @@ the whole iteration, which isochrone cannot.
 """
     yield table(*rows)
     yield diagram("factors", "Run-time factors by gradient and number of domains", *drawn,
-                  title="What a gradient costs, in forward solutions", y="F", logarithmic="y")
+                  title="What a gradient costs, in forward solutions", y="run-time factor F", logarithmic="y")
 
 
 def threads():

@@ -186,6 +186,20 @@ fn version_4_0_is_read_in_every_encoding() {
     }
 }
 
+/// Binary, by another program (meshio): the box of tests/data/make.py.
+#[test]
+fn version_4_0_of_meshio_is_read() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/meshio_40.msh");
+    let mesh = read(&path, None).unwrap();
+    assert_eq!((mesh.vertex_count(), mesh.tetrahedron_count()), (27, 48));
+    assert_eq!(mesh.points[26], [1.0, 1.5, 2.0]);
+    assert_eq!(mesh.tetrahedra[0], [0, 1, 4, 13]);
+    let phi = &mesh.point_fields["phi"].values;
+    for ([x, y, z], phi) in mesh.points.iter().zip(phi) {
+        assert!((x + 2.0 * y + 3.0 * z - phi).abs() < 1e-15);
+    }
+}
+
 #[test]
 fn damage_in_version_4_0_is_told() {
     let folder = tempfile::tempdir().unwrap();

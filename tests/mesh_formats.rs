@@ -168,9 +168,10 @@ const VTU: [&str; 12] = [
     "appended_f32.vtu",
     "meshio.vtu",
 ];
-const GMSH: [&str; 5] = [
+const GMSH: [&str; 6] = [
     "gmsh_ascii_22.msh",
     "gmsh_binary_22.msh",
+    "gmsh_ascii_40.msh",
     "gmsh_ascii_41.msh",
     "gmsh_binary_41.msh",
     "meshio_41.msh",

@@ -227,10 +227,11 @@ impl Chart {
             );
             let inside = |a: f64, b: f64| a > x0 && a < x1 && b > y0 && b < y1;
             let at = |p: &[f64; 2]| [self.x.position(p[0]), self.y.position(p[1])];
-            self.series
-                .iter()
-                .map(|s| covered_length(&s.points, at, inside))
-                .sum::<f64>()
+            let of = |s: &Series| match s.mark {
+                Mark::Boxes => covered_area(&s.points, at, [[x0, x1], [y0, y1]]),
+                _ => covered_length(&s.points, at, inside),
+            };
+            self.series.iter().map(of).sum::<f64>()
         };
         let best = corners.min_by(|a, b| covered(*a).total_cmp(&covered(*b)));
         let [left, top] = best.unwrap_or([lefts[0], tops[0]]);
@@ -258,6 +259,24 @@ impl Chart {
         }
         Ok(())
     }
+}
+
+/// How much of boxes, and of the room for numbers above them, lies within a rectangle.
+fn covered_area(
+    corners: &[[f64; 2]],
+    at: impl Fn(&[f64; 2]) -> [f64; 2],
+    within: [[f64; 2]; 2],
+) -> f64 {
+    const ABOVE: f64 = 0.06;
+    let of_pair = |pair: &[[f64; 2]]| {
+        let [a, b] = [at(&pair[0]), at(&pair[1])];
+        let shared = |i: usize, above: f64| {
+            let (low, high) = (a[i].min(b[i]), a[i].max(b[i]) + above);
+            (high.min(within[i][1]) - low.max(within[i][0])).max(0.0)
+        };
+        shared(0, 0.0) * shared(1, ABOVE)
+    };
+    corners.chunks_exact(2).map(of_pair).sum()
 }
 
 /// About how much of the path through `points` lies `inside`.

@@ -308,7 +308,7 @@ pub fn field_colour(
 }
 
 /// Three significant digits.
-fn short_number(x: f64) -> String {
+pub fn short_number(x: f64) -> String {
     let digits = (2 - x.abs().max(1e-300).log10().floor() as i32).clamp(0, 9) as usize;
     let text = format!("{x:.digits$}");
     let text = match text.contains('.') {

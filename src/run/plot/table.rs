@@ -13,11 +13,13 @@
 
 use std::path::Path;
 
-use super::{Offer, Style, chart_png};
+use super::{Offer, Style};
 use crate::error::{Error, Result};
-use crate::plot::axis::Axis;
-use crate::plot::chart::{Chart, Mark, Series};
-use crate::plot::colours::of_group;
+use crate::plot::axis::{Axis, bounds};
+use crate::plot::canvas::{Anchor, Canvas};
+use crate::plot::chart::{Chart, Mark, Series, TICK};
+use crate::plot::colours::{BLACK, of_group};
+use crate::plot::map::short_number;
 use crate::plot::marks::DISTINCT;
 
 /// At most so many places of x are all marks of its axis.
@@ -29,7 +31,7 @@ const GROUP: f64 = 0.8;
 /// The picture of the table in `source`.
 pub fn offers(source: &Path) -> Result<Vec<Offer>> {
     let table = Table::read(source)?;
-    let draw = move |style: &Style| chart_png(style, &table.chart());
+    let draw = move |style: &Style| table.png(style);
     Ok(vec![Offer::new(
         "table",
         "the table as a diagram",
@@ -135,13 +137,39 @@ impl Table {
         names.map(move |(c, name)| (name.as_str(), of(c)))
     }
 
+    /// The first column, where it holds numbers alone.
+    fn numbers(&self) -> Option<Vec<f64>> {
+        self.names.iter().map(|x| x.parse().ok()).collect()
+    }
+
     /// Curves over numbers, or bars over words.
     fn chart(&self) -> Chart {
-        let numbers: Option<Vec<f64>> = self.names.iter().map(|x| x.parse().ok()).collect();
-        match numbers {
+        match self.numbers() {
             Some(x) => self.curves(&x),
             None => self.bars(),
         }
+    }
+
+    fn png(&self, style: &Style) -> Result<Vec<u8>> {
+        let chart = self.chart();
+        let mut canvas = Canvas::new(style.width, style.width * 5 / 8);
+        let whole = canvas.whole();
+        chart.draw(&mut canvas, whole)?;
+        // Bars bear their values, since their length on a logarithmic axis says little.
+        let inner = chart.inner(&canvas, whole);
+        for bar in (chart.series.iter())
+            .filter(|s| s.mark == Mark::Boxes)
+            .flat_map(|s| s.points.chunks_exact(2))
+        {
+            let middle = chart.x.position(0.5 * (bar[0][0] + bar[1][0]));
+            let top = chart.y.position(bar[1][1].max(bar[0][1]));
+            let at = [
+                inner.left + (middle * f64::from(inner.width)) as i32,
+                inner.bottom() - (top * f64::from(inner.height)) as i32 - canvas.points(14.0),
+            ];
+            canvas.text(at, TICK, Anchor::Centre, BLACK, &short_number(bar[1][1]))?;
+        }
+        canvas.image().png()
     }
 
     fn curves(&self, x: &[f64]) -> Chart {
@@ -167,16 +195,13 @@ impl Table {
         if x.len() <= MARKED && x.iter().all(whole) {
             axis = axis.with_ticks(x.iter().map(|x| (*x, x.to_string().replace('-', "−"))));
         }
-        self.over(axis, series.collect())
+        self.over(axis, self.y_axis(false), series.collect())
     }
 
     fn bars(&self) -> Chart {
         let count = self.headings.len() - 1;
         let width = GROUP / count as f64;
-        let floor = match self.logarithmic[1] {
-            true => self.y_axis().low,
-            false => 0.0,
-        };
+        let floor = self.y_axis(true).low.max(0.0);
         let series = self.columns().enumerate().map(|(i, (name, values))| {
             let left = |k: usize| k as f64 - 0.5 * GROUP + i as f64 * width;
             let corners = values.enumerate().filter_map(move |(k, y)| {
@@ -195,22 +220,34 @@ impl Table {
         let names = (0..).zip(&self.names);
         let names = names.map(|(k, name)| (f64::from(k), name.clone()));
         let x = Axis::over(&self.headings[0], -0.6, groups - 0.4).with_ticks(names);
-        self.over(x, series.collect())
+        self.over(x, self.y_axis(true), series.collect())
     }
 
-    fn y_axis(&self) -> Axis {
+    /// The second axis; of `bars` with room for their values, and from a power of ten.
+    fn y_axis(&self, bars: bool) -> Axis {
         let label = match (&self.headings[..], self.y.is_empty()) {
             ([_, only], true) => only,
             _ => &self.y,
         };
         let values: Vec<f64> = self.rows.iter().flatten().filter_map(|y| *y).collect();
-        match self.logarithmic[1] {
-            true => Axis::logarithmic(label, &values),
-            false => Axis::around(label, &values, &[0.0]),
+        match (self.logarithmic[1], bars) {
+            (true, false) => Axis::logarithmic(label, &values),
+            (false, false) => Axis::around(label, &values, &[0.0]),
+            (true, true) => {
+                let [low, high] = bounds(values.into_iter().filter(|y| *y > 0.0));
+                let power = 10f64.powf((0.99 * low.max(f64::MIN_POSITIVE)).log10().floor());
+                let mut axis = Axis::logarithmic(label, &[power, high * (high / power).powf(0.12)]);
+                axis.low = power;
+                axis
+            }
+            (false, true) => {
+                let [low, high] = bounds(values.into_iter().chain([0.0]));
+                Axis::over(label, 1.08 * low, 1.08 * high)
+            }
         }
     }
 
-    fn over(&self, x: Axis, mut series: Vec<Series>) -> Chart {
+    fn over(&self, x: Axis, y: Axis, mut series: Vec<Series>) -> Chart {
         if let ([only], true) = (&mut series[..], self.y.is_empty()) {
             // Its name stands beside the axis.
             only.name.clear();
@@ -218,7 +255,7 @@ impl Table {
         Chart {
             title: self.title.clone(),
             x,
-            y: self.y_axis(),
+            y,
             series,
             aspect: None,
         }
