@@ -42,7 +42,11 @@ fn a_table_is_drawn() {
         put(folder.path(), name, text);
         run(folder.path(), 1, &["plot", name]).fails(65, words);
     };
-    wrong("a.csv", "n,t\n1,fast\n", &["a.csv", "line 2", "t: \"fast\""]);
+    wrong(
+        "a.csv",
+        "n,t\n1,fast\n",
+        &["a.csv", "line 2", "t: \"fast\""],
+    );
     wrong("b.csv", "n,t\n", &["b.csv", "no numbers"]);
     fs::write(folder.path().join("c.csv"), [0xff, 0xfe]).unwrap();
     run(folder.path(), 1, &["plot", "c.csv"]).fails(65, &["c.csv", "UTF-8"]);
@@ -60,7 +64,10 @@ fn filaments_are_drawn_in_space() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("fk.h5");
     let file = File::create(&path).unwrap();
-    file.create_group("fk").unwrap().create_group("grid").unwrap();
+    file.create_group("fk")
+        .unwrap()
+        .create_group("grid")
+        .unwrap();
     write(&file, "fk/u", &[20, 20, 20], &vec![0f32; 8000]);
     write(&file, "fk/grid/spacing", &[3], &[1.0; 3]);
     write(&file, "fk/grid/origin", &[3], &[0.0; 3]);
@@ -75,7 +82,14 @@ fn filaments_are_drawn_in_space() {
     file.close().unwrap();
     let listed = run(folder.path(), 1, &["plot", "fk.h5", "--list"]).succeeds();
     assert!(listed.stdout.contains("* filaments"), "{}", listed.stdout);
-    let line = ["plot", "fk.h5", "--pictures", "filaments,tip", "--view", "front"];
+    let line = [
+        "plot",
+        "fk.h5",
+        "--pictures",
+        "filaments,tip",
+        "--view",
+        "front",
+    ];
     run(folder.path(), 1, &line).succeeds();
     assert_eq!(pixels(&folder.path().join("fk-tip.png")).0, 1200);
     let (width, height, rgb) = pixels(&folder.path().join("fk-filaments.png"));
@@ -87,13 +101,19 @@ fn filaments_are_drawn_in_space() {
             (0..3).all(|i| p[i].abs_diff(colour[i]) <= 3)
         };
         let length = |y: usize| (0..1050).filter(|x| is(*x, y)).count();
-        (0..height).max_by_key(|y| length(*y)).map(|y| (y, length(y))).unwrap()
+        (0..height)
+            .max_by_key(|y| length(*y))
+            .map(|y| (y, length(y)))
+            .unwrap()
     };
     let (early, late) = (rows_of([68, 1, 84]), rows_of([253, 231, 37]));
     let scale = (early.0 as f64 - late.0 as f64) / 10.0;
     assert!(scale > 10.0, "{early:?} {late:?}");
     for (_, length) in [early, late] {
-        assert!((length as f64 / scale - 12.0).abs() < 0.5, "{length} {scale}");
+        assert!(
+            (length as f64 / scale - 12.0).abs() < 0.5,
+            "{length} {scale}"
+        );
     }
 }
 
@@ -105,7 +125,12 @@ fn an_inversion_in_vtkhdf_has_its_iterations_as_steps() {
         [conduction]\nspeed = 0.6\n[domains]\nmethod = \"metis\"\ncount = 3\n[[source]]\nvertices = [0]\n\
         [inversion]\ntwin = { gamma = [1.0, 0.5, 2.0] }\n[output]\nformats = [\"vtkhdf\"]\n";
     put(folder.path(), "case.toml", case);
-    run(folder.path(), 1, &["invert", "case.toml", "--output", "out"]).succeeds();
+    run(
+        folder.path(),
+        1,
+        &["invert", "case.toml", "--output", "out"],
+    )
+    .succeeds();
     let result = File::open(folder.path().join("out/inversion.h5")).unwrap();
     let numbers = |file: &File, name: &str| file.dataset(name).unwrap().read_raw::<f64>().unwrap();
     let integers = |file: &File, name: &str| file.dataset(name).unwrap().read_raw::<i64>().unwrap();
@@ -115,18 +140,41 @@ fn an_inversion_in_vtkhdf_has_its_iterations_as_steps() {
     assert!(steps > 2);
     let view = File::open(folder.path().join("out/inversion.vtkhdf")).unwrap();
     let expected: Vec<f64> = (0..steps)
-        .flat_map(|i| domains.iter().map(|d| gamma[3 * i + *d as usize]).collect::<Vec<_>>())
+        .flat_map(|i| {
+            domains
+                .iter()
+                .map(|d| gamma[3 * i + *d as usize])
+                .collect::<Vec<_>>()
+        })
         .collect();
     assert_eq!(numbers(&view, "VTKHDF/CellData/gamma"), expected);
     let times: Vec<f64> = (0..steps).map(|i| i as f64).collect();
     assert_eq!(numbers(&view, "VTKHDF/Steps/Values"), times);
     let m = domains.len() as i64;
     let starts: Vec<i64> = (0..steps as i64).map(|i| i * m).collect();
-    assert_eq!(integers(&view, "VTKHDF/Steps/CellDataOffsets/gamma"), starts);
-    assert_eq!(integers(&view, "VTKHDF/Steps/PointDataOffsets/activation_time"), vec![0; steps]);
-    assert_eq!(integers(&view, "VTKHDF/Steps/NumberOfParts"), vec![1; steps]);
-    for name in ["PartOffsets", "PointOffsets", "CellOffsets", "ConnectivityIdOffsets"] {
-        assert_eq!(integers(&view, &format!("VTKHDF/Steps/{name}")), vec![0; steps], "{name}");
+    assert_eq!(
+        integers(&view, "VTKHDF/Steps/CellDataOffsets/gamma"),
+        starts
+    );
+    assert_eq!(
+        integers(&view, "VTKHDF/Steps/PointDataOffsets/activation_time"),
+        vec![0; steps]
+    );
+    assert_eq!(
+        integers(&view, "VTKHDF/Steps/NumberOfParts"),
+        vec![1; steps]
+    );
+    for name in [
+        "PartOffsets",
+        "PointOffsets",
+        "CellOffsets",
+        "ConnectivityIdOffsets",
+    ] {
+        assert_eq!(
+            integers(&view, &format!("VTKHDF/Steps/{name}")),
+            vec![0; steps],
+            "{name}"
+        );
     }
     drop((view, result));
     let convert = ["mesh", "convert", "out/inversion.vtkhdf", "o.vtu"];
@@ -150,8 +198,13 @@ fn a_heart_in_vtkhdf_hides_what_is_not_tissue() {
     let view = File::open(folder.path().join("out/fk.vtkhdf")).unwrap();
     let ghosts = view.dataset("VTKHDF/CellData/vtkGhostType").unwrap();
     assert_eq!(ghosts.shape(), [1, 5, 6, 7]);
-    let hidden: Vec<u8> = active.iter().map(|a| if *a == 1 { 0 } else { 32 }).collect();
+    let hidden: Vec<u8> = active
+        .iter()
+        .map(|a| if *a == 1 { 0 } else { 32 })
+        .collect();
     assert_eq!(ghosts.read_raw::<u8>().unwrap(), hidden);
-    let offsets = view.dataset("VTKHDF/Steps/CellDataOffsets/vtkGhostType").unwrap();
+    let offsets = view
+        .dataset("VTKHDF/Steps/CellDataOffsets/vtkGhostType")
+        .unwrap();
     assert_eq!(offsets.read_raw::<i64>().unwrap(), [0; 3]);
 }

@@ -84,7 +84,11 @@ fn file(encoding: Encoding) -> Vec<u8> {
         encoding,
     };
     out.text("$MeshFormat\n");
-    out.text(if encoding == Encoding::Ascii { "4.0 0 8\n" } else { "4.0 1 8\n" });
+    out.text(if encoding == Encoding::Ascii {
+        "4.0 0 8\n"
+    } else {
+        "4.0 1 8\n"
+    });
     if encoding != Encoding::Ascii {
         out.int(&[1]);
         out.text("\n");
@@ -161,7 +165,11 @@ fn file(encoding: Encoding) -> Vec<u8> {
         out.double(&[value]);
         out.row();
     }
-    out.text(if encoding == Encoding::Ascii { "$EndNodeData\n" } else { "\n$EndNodeData\n" });
+    out.text(if encoding == Encoding::Ascii {
+        "$EndNodeData\n"
+    } else {
+        "\n$EndNodeData\n"
+    });
     out.bytes
 }
 
@@ -226,7 +234,10 @@ fn damage_in_version_4_0_is_told() {
             let _ = read(&path, None);
         }
         let elements = b"$EndElements";
-        let cut = bytes.windows(elements.len()).position(|w| w == elements).unwrap();
+        let cut = bytes
+            .windows(elements.len())
+            .position(|w| w == elements)
+            .unwrap();
         fs::write(&path, &bytes[..cut]).unwrap();
         assert_eq!(read(&path, None).unwrap_err().exit_code(), 65);
     }

@@ -5,8 +5,8 @@ use plotters::prelude::*;
 use super::axis::Axis;
 use super::canvas::{Anchor, Canvas, Rectangle, rgb};
 use super::colours::{BLACK, Colour};
-use super::marks::Sizes;
 pub use super::marks::Mark;
+use super::marks::Sizes;
 use crate::error::Result;
 
 /// Points with a name in the legend; none where that is empty.

@@ -16,6 +16,9 @@ use crate::tensor::Vec3;
 /// Dark grey of isochrones and boundaries.
 const LINE: Colour = [25; 3];
 
+/// Grey of the outline of a pale surface.
+const OUTLINE: Colour = [150; 3];
+
 /// What the colours show.
 pub enum Shown<'a> {
     /// Values of points (of a mesh) or of cells (of voxels), interpolated, with lines at multiples
@@ -284,7 +287,8 @@ fn colour(raster: &Raster, at: usize, shown: &Shown, line: f64, edge: usize) -> 
         } => shaded(scale.colour(values[group[cell] as usize])),
         Shown::Groups { group, .. } => shaded(of_group(group[cell] as usize)),
         Shown::OfCells { values, scale, .. } => shaded(scale.colour(values[cell])),
-        Shown::Pale { .. } => mix(shaded(WHITE), WHITE, 0.4),
+        Shown::Pale { .. } if edge > 0 && raster.is_rim(at, edge) => OUTLINE,
+        Shown::Pale { .. } => mix(shaded(WHITE), WHITE, 0.2),
     })
 }
 

@@ -71,7 +71,8 @@ impl Mark {
             }
             _ => {}
         }
-        at.iter().try_for_each(|p| self.point(area, *p, colour, sizes))
+        at.iter()
+            .try_for_each(|p| self.point(area, *p, colour, sizes))
     }
 
     /// Draws what the legend shows, from `from` to `to` at the height `y`.
@@ -151,7 +152,10 @@ mod tests {
                 let p = image.pixel(x, y);
                 (0..3).all(|i| if i == channel { p[i] > 120 } else { p[i] < 90 })
             };
-            (130..170).flat_map(|x| (30..70).map(move |y| (x, y))).filter(|(x, y)| near(*x, *y)).count()
+            (130..170)
+                .flat_map(|x| (30..70).map(move |y| (x, y)))
+                .filter(|(x, y)| near(*x, *y))
+                .count()
         };
         for channel in 0..3 {
             assert!(count(channel) > 10, "{channel}: {}", count(channel));

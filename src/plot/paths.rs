@@ -20,18 +20,6 @@ pub struct Path {
     pub colour: Colour,
 }
 
-impl Path {
-    /// Its pieces from point to point.
-    fn pieces(&self) -> impl Iterator<Item = [Vec3; 2]> {
-        let joined = match (self.closed, self.points.first(), self.points.last()) {
-            (true, Some(first), Some(last)) => Some([*last, *first]),
-            _ => None,
-        };
-        let windows = self.points.windows(2).map(|pair| [pair[0], pair[1]]);
-        windows.chain(joined)
-    }
-}
-
 /// Draws `paths` as seen from `view` on `on`, what is nearer over what is farther.
 pub fn draw(
     canvas: &mut Canvas,
@@ -41,20 +29,24 @@ pub fn draw(
     paths: &[Path],
 ) -> Result<()> {
     let size = [on.width as usize, on.height as usize];
-    let place = |p: Vec3| projection.place(view, p, size);
-    let mut pieces: Vec<(f64, [(i32, i32); 2], Colour)> = Vec::new();
+    let mut seen: Vec<(f64, Vec<(i32, i32)>, Colour)> = Vec::new();
     for path in paths {
-        for [a, b] in path.pieces().map(|ends| ends.map(place)) {
-            let pixel = |p: Vec3| (p[0].round() as i32, p[1].round() as i32);
-            pieces.push((a[2] + b[2], [pixel(a), pixel(b)], path.colour));
-        }
+        let first = path.points.first().filter(|_| path.closed);
+        let places = path.points.iter().chain(first);
+        let places: Vec<Vec3> = places.map(|p| projection.place(view, *p, size)).collect();
+        let depth = places.iter().map(|p| p[2]).sum::<f64>() / places.len().max(1) as f64;
+        let mut pixels: Vec<(i32, i32)> = (places.iter())
+            .map(|p| (p[0].round() as i32, p[1].round() as i32))
+            .collect();
+        // Of points closer than a pixel plotters would make a line of squares.
+        pixels.dedup();
+        seen.push((depth, pixels, path.colour));
     }
-    pieces.sort_by(|a, b| a.0.total_cmp(&b.0));
+    seen.sort_by(|a, b| a.0.total_cmp(&b.0));
     let width = canvas.points(3.0).max(1) as u32;
     canvas.draw(on, |area| {
-        for (_, ends, colour) in pieces {
-            let stroke = rgb(colour).stroke_width(width);
-            area.draw(&PathElement::new(ends.to_vec(), stroke))?;
+        for (_, pixels, colour) in seen.into_iter().filter(|(_, pixels, _)| pixels.len() > 1) {
+            area.draw(&PathElement::new(pixels, rgb(colour).stroke_width(width)))?;
         }
         Ok(())
     })
@@ -98,13 +90,23 @@ mod tests {
     #[test]
     fn a_ring_is_closed() {
         let mut path = Path {
-            points: vec![[0.0; 3], [1.0, 0.0, 0.0], [1.0, 1.0, 0.0]],
+            points: vec![[-1.0, 0.0, 0.0], [0.0, 0.0, 1.0], [1.0, 0.0, 0.0]],
             closed: true,
             colour: [0; 3],
         };
-        let last = path.pieces().last().unwrap();
-        assert_eq!(last, [[1.0, 1.0, 0.0], [0.0; 3]]);
-        path.closed = false;
-        assert_eq!(path.pieces().count(), 2);
+        let view: View = "front".parse().unwrap();
+        let projection = Projection {
+            scale: 300.0,
+            middle: [0.0, 0.0],
+        };
+        for closed in [true, false] {
+            path.closed = closed;
+            let mut canvas = Canvas::new(1200, 400);
+            let (whole, paths) = (canvas.whole(), std::slice::from_ref(&path));
+            draw(&mut canvas, whole, &view, projection, paths).unwrap();
+            let image = canvas.image();
+            assert_eq!(image.pixel(600, 200) == [0; 3], closed, "between its ends");
+            assert_eq!(image.pixel(675, 125), [0; 3]);
+        }
     }
 }

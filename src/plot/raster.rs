@@ -194,6 +194,19 @@ impl Raster {
         })
     }
 
+    /// Whether nothing is seen `reach` pixels to the left, right, above or below.
+    pub fn is_rim(&self, at: usize, reach: usize) -> bool {
+        let (x, y) = ((at % self.width) as i64, (at / self.width) as i64);
+        let nothing = |x: i64, y: i64| {
+            let inside =
+                (0..self.width as i64).contains(&x) && (0..self.height as i64).contains(&y);
+            !inside || self.owner[y as usize * self.width + x as usize] == NOTHING
+        };
+        let reach = reach as i64;
+        let around = [(-reach, 0), (reach, 0), (0, -reach), (0, reach)];
+        around.into_iter().any(|(dx, dy)| nothing(x + dx, y + dy))
+    }
+
     /// For each group that is seen, the pixel farthest from its boundary, and how far that is.
     pub fn middles(&self, group: impl Fn(u32) -> u32) -> Vec<(u32, [usize; 2], f64)> {
         let of = |owner: u32| {

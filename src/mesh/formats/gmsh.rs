@@ -255,7 +255,13 @@ impl Content {
         self.agree(reader, "elements", read, total)
     }
 
-    pub(super) fn agree(&self, reader: &Reader, what: &str, found: usize, said: usize) -> Result<()> {
+    pub(super) fn agree(
+        &self,
+        reader: &Reader,
+        what: &str,
+        found: usize,
+        said: usize,
+    ) -> Result<()> {
         if found == said {
             return Ok(());
         }

@@ -71,9 +71,13 @@ pub fn picture(simulated: &Simulated, active: &[bool], style: &Style) -> Result<
         [first, .., last] => format!("Filaments from {} to {} ms", text(*first), text(*last)),
         [] => "No filaments".into(),
     };
-    stage.draw_under(&mut canvas, whole, &title, &tissue, |canvas, on, view, projection| {
-        draw(canvas, on, view, projection, &paths)
-    })?;
+    stage.draw_under(
+        &mut canvas,
+        whole,
+        &title,
+        &tissue,
+        |canvas, on, view, projection| draw(canvas, on, view, projection, &paths),
+    )?;
     canvas.image().png()
 }
 
