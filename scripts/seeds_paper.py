@@ -87,7 +87,7 @@ a Gauss–Newton matrix, needs fewer iterations still.
 {result['largest_gamma_error']:.1e}; the paper takes 19, on its mesh.
 """
     yield "## Paper, figure 3: γ at four iterations\n\nBFGS with the adjoint, as in table 1.\n"
-    yield f"![γ of the domains at four iterations]({picture(best, 'bfgs', 'gamma-iterations')})\n"
+    yield f"![γ of the domains at four iterations]({picture(best / 'inversion.h5', 'bfgs', 'gamma-iterations')})\n"
 
 
 def convergence():
@@ -128,7 +128,7 @@ def v_curves():
 
 Relative error of one-sided and central differences over their step, against the exact gradient.
 """
-    yield f"![Errors of finite differences over their step]({picture(folder, 'gradient', 'v-curve')})\n"
+    yield f"![Errors of finite differences over their step]({picture(folder / 'gradient.h5', 'gradient', 'v-curve')})\n"
 
 
 def factors():
@@ -217,7 +217,7 @@ def refinement():
         case = case.replace("edge = 2.5", "edge = 5.0").replace("domains = 40", "domains = 8")
     reports, folder = run("invert", "refinement", case, repeats=1)
     levels = reports[0]["result"]["refinement"]
-    picture_of = picture(folder, "refinement", "gamma")
+    picture_of = picture(folder / "inversion.h5", "refinement", "gamma")
     yield f"""## Domains from the sensitivity df/dM
 
 The paper's other outlook. The inversion begins with {levels[0]['domains']} domains and splits those whose

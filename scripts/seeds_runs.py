@@ -80,9 +80,9 @@ def redraw(path):
     shutil.copyfile(RESULTS / f"{path.stem}-table.png", PICTURES / f"{path.stem}.png")
 
 
-def picture(folder, name, wanted):
-    """A picture of a result, as docs/pictures/seeds-NAME-WANTED.png; its place for the page."""
-    isochrone("plot", folder, "--overwrite", "--pictures", wanted, "--output", folder)
+def picture(file, name, wanted):
+    """A picture of a result file, as docs/pictures/seeds-NAME-WANTED.png; its place for the page."""
+    isochrone("plot", file, "--overwrite", "--pictures", wanted)
     target = PICTURES / f"seeds-{name}-{wanted}.png"
-    shutil.copyfile(next(folder.glob(f"*-{wanted}.png")), target)
+    shutil.copyfile(file.with_name(f"{file.stem}-{wanted}.png"), target)
     return f"pictures/{target.name}"
