@@ -88,6 +88,8 @@ def check_cells(path):
         fields = {name: item[()] for name, item in file["fk"].items() if isinstance(item, h5py.Dataset)}
         frames = {name: item[()] for name, item in file["fk"].get("frames", {}).items()}
     times = frames.pop("time", [])
+    # Cells that are not tissue have no state.
+    hidden = np.isnan(fields["u"]).ravel() if "u" in fields and np.isnan(fields["u"]).any() else None
     reader, errors = vtkHDFReader() if path.suffix == ".vtkhdf" else vtkXdmfReader(), []
     reader.AddObserver("ErrorEvent", lambda *_: errors.append("VTK reports an error"))
     reader.SetFileName(str(path))
@@ -101,8 +103,14 @@ def check_cells(path):
         reader.UpdateTimeStep(time) if time is not None else reader.Update()
         for name, grid in blocks(reader.GetOutputDataObject(0)):
             data = grid.GetCellData()
+            if hidden is not None and path.suffix == ".vtkhdf":
+                shown = [grid.IsCellVisible(c) for c in range(0, grid.GetNumberOfCells(), 97)]
+                if not np.array_equal(shown, ~hidden[::97]):
+                    wrong.append(f"other cells are hidden at {time} than those that are not tissue")
             for k in range(data.GetNumberOfArrays()):
                 array = data.GetArrayName(k)
+                if array == "vtkGhostType":
+                    continue
                 # XDMF has a grid of its own for the end, VTKHDF other names where a frame has one.
                 is_frame = array in frames and len(times) > 0 and name != "final"
                 stored = frames[array][i] if is_frame else fields[array.removeprefix("final ")]
@@ -114,6 +122,28 @@ def check_cells(path):
     known |= {name for name, array in fields.items() if "u" in fields and array.shape == fields["u"].shape}
     wrong += [f"{name} cannot be seen" for name in sorted(known - seen)] + errors
     return f"VTK: {len(times)} frames, {', '.join(sorted(seen))}", wrong
+
+
+def check_history(path):
+    """Compares γ of each time step that VTK finds of an inversion with its iterations."""
+    with h5py.File(path.with_suffix(".h5")) as file:
+        gamma, domains, last = file["inversion/gamma"][()], file["mesh/domains"][()], file["fields/gamma"][()]
+    reader, wrong = vtkHDFReader(), []
+    reader.SetFileName(str(path))
+    reader.UpdateInformation()
+    information, key = reader.GetOutputInformation(0), vtkStreamingDemandDrivenPipeline.TIME_STEPS()
+    steps = [information.Get(key, i) for i in range(information.Length(key))] if information.Has(key) else []
+    if steps != list(range(len(gamma))):
+        wrong.append(f"VTK finds the steps {steps} for {len(gamma)} rows of γ")
+    for i in steps:
+        reader.UpdateTimeStep(i)
+        grid = reader.GetOutputDataObject(0)
+        values = vtk_to_numpy(grid.GetCellData().GetArray("gamma"))
+        if not np.array_equal(values, gamma[int(i)][domains]):
+            wrong.append(f"γ differs in step {i}")
+    if not np.array_equal(values, last):
+        wrong.append("the last step is not the γ found")
+    return f", γ of {len(steps)} steps", wrong
 
 
 def blocks(data):
@@ -147,7 +177,11 @@ def check_companion(path):
     with h5py.File(path.with_suffix(".h5")) as file:
         arrays = {}
         file.visititems(lambda name, item: arrays.update({"/" + name: item[()]} if isinstance(item, h5py.Dataset) else {}))
-    wrong = []
+    said, wrong = "", []
+    if path.suffix == ".vtkhdf" and "/inversion/gamma" in arrays:
+        said, wrong = check_history(path)
+        on_cells.pop("gamma")
+        arrays.pop("/fields/gamma")
     if not np.array_equal(points, arrays["/mesh/points"].astype(points.dtype)):
         wrong.append("points differ")
     if not np.array_equal(cells, arrays["/mesh/tetrahedra"]):
@@ -161,7 +195,7 @@ def check_companion(path):
     wrong += [f"{name} cannot be seen" for name in sorted(missing)]
     reader = "VTK" if vtkXdmfReader else "meshio"
     names = ", ".join(sorted(on_points) + sorted(on_cells))
-    return f"{reader}: {len(points)} points, {len(cells)} tetrahedra, {names}", wrong
+    return f"{reader}: {len(points)} points, {len(cells)} tetrahedra, {names}{said}", wrong
 
 
 def same(values, stored):

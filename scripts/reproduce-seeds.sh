@@ -1,10 +1,11 @@
 #!/usr/bin/env bash
 # The tables and figures of the two programs that isochrone began with, made again by isochrone:
-# writes docs/seeds.md and docs/pictures/seeds-*.png. Some minutes on two free cores.
+# writes docs/seeds.md, docs/pictures/seeds-*.png and docs/data/seeds-*.csv. Some minutes on two free cores.
 #
-#     scripts/reproduce-seeds.sh [--quick]
+#     scripts/reproduce-seeds.sh [--quick | --pictures]
 #
 # --quick: smaller meshes, fewer steps, to results/seeds alone; a check that everything runs.
+# --pictures: draws the diagrams of docs/data/seeds-*.csv again, and runs nothing.
 set -euo pipefail
 source "$(dirname "${BASH_SOURCE[0]}")/environment.sh"
 

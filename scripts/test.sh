@@ -81,11 +81,12 @@ results() {
             --output "$results/eikonal-2-ranks" -q &&
         "$isochrone" gradient config/gradient-check.toml --output "$results/gradient" --set "$all" -q &&
         mpirun -n 2 "$isochrone" invert config/invert-biventricle-6.toml \
-            --set mesh.generate.edge=4 --output "$results/invert" -q &&
+            --set mesh.generate.edge=4 --output "$results/invert" --set "$all" -q &&
         "$PYTHON" scripts/summary.py "$results/invert" &&
         "$isochrone" fk config/fk-spiral.toml --set fk.duration=60 --output "$results/fk-spiral" --set "$all" -q &&
         mpirun -n 2 "$isochrone" fk config/fk-heart.toml --set mesh.generate.edge=5 \
-            --set fk.grid.spacing=1.0 --set fk.duration=20 --output "$results/fk-heart" --set "$all" -q &&
+            --set fk.grid.spacing=1.0 --set fk.duration=20 --set fk.record.frames_every=5 \
+            --output "$results/fk-heart" --set "$all" -q &&
         "$isochrone" fk config/fk-heart.toml --set fk.grid.spacing=0.3 --simulate-ranks 4,64,1024
 }
 

@@ -10,7 +10,7 @@ use crate::plot::view::{Plane, View};
 
 #[derive(Debug, Clone, Args)]
 pub struct PlotArgs {
-    /// Result (.h5), report.json, mesh, or a folder of results
+    /// Result (.h5), report.json, mesh, table (.csv), or a folder of results
     #[arg(value_name = "FILE")]
     pub file: PathBuf,
     /// Say what pictures the file can give; draw nothing

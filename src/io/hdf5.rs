@@ -6,6 +6,7 @@ use hdf5::types::{FixedUnicode, VarLenUnicode};
 use hdf5::{File, H5Type, Location};
 
 use super::vtkhdf;
+use super::vtkhdf_steps::DomainHistory;
 use super::xdmf::{self, Centre, Grid, NumberType};
 use super::xdmf_cells::{Cells, Frames};
 use crate::atomic_file::Partial;
@@ -40,6 +41,7 @@ pub struct ResultFile {
     file: Option<File>,
     partial: Partial,
     on: Shown,
+    history: Option<DomainHistory>,
     companions: Companions,
 }
 
@@ -70,6 +72,7 @@ impl ResultFile {
             file: Some(file),
             partial,
             on: Shown::Nothing,
+            history: None,
             companions: Companions {
                 xdmf: true,
                 vtkhdf: false,
@@ -166,10 +169,29 @@ impl ResultFile {
         }
     }
 
+    /// Shows a field of tetrahedra as it was in every step of a run, where the companions can: of each
+    /// step its value in each domain.
+    pub fn history(&mut self, name: &str, domains: &[u32], values: Vec<Vec<f64>>) {
+        if self.companions.vtkhdf && !values.is_empty() {
+            self.history = Some(DomainHistory {
+                name: name.into(),
+                domains: domains.to_vec(),
+                values,
+            });
+        }
+    }
+
     /// Makes it a file of cells, with frames of them where there are some. Once, before any
     /// [`cell_field`](Self::cell_field).
     pub fn cells(&mut self, grid: &grid::Grid, frames: Option<Frames>) {
         self.on = Shown::Cells(Cells::new(grid, frames));
+    }
+
+    /// Hides the cells that are not tissue, where the companions can.
+    pub fn only_cells(&mut self, active: &[bool]) {
+        if let (Shown::Cells(cells), true) = (&mut self.on, self.companions.vtkhdf) {
+            cells.only(active);
+        }
     }
 
     /// Writes one value per cell to `dataset` ("/fk/u"), in the shape of the grid, and shows it in
@@ -279,7 +301,7 @@ impl ResultFile {
                     beside.push(xdmf::write(path, &grid.xml(&name))?);
                 }
                 if vtkhdf {
-                    beside.push(vtkhdf::write_mesh(path, grid)?);
+                    beside.push(vtkhdf::write_mesh(path, grid, self.history.as_ref())?);
                 }
             }
             (Shown::Cells(cells), Companions { xdmf, vtkhdf }) => {

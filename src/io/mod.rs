@@ -15,6 +15,7 @@ mod series;
 mod streamed;
 mod voxel_file;
 mod vtkhdf;
+mod vtkhdf_steps;
 mod xdmf;
 mod xdmf_cells;
 

@@ -1,14 +1,16 @@
 //! VTKHDF beside a result: `/VTKHDF` of links to, and views of, the arrays in the HDF5 file of the
 //! same folder, which ParaView opens without a choice of readers.
 //!
-//! Like XDMF it holds no values and needs the `.h5` beside it under its name. Corners and tensors,
-//! which VTK wants in another shape, are virtual datasets.
+//! Like XDMF it holds hardly any values and needs the `.h5` beside it under its name. Corners and
+//! tensors, which VTK wants in another shape, are virtual datasets; what no view can give is written
+//! ([`vtkhdf_steps`](super::vtkhdf_steps)).
 //! Layout: <https://docs.vtk.org/en/latest/vtk_file_formats/vtkhdf_file_format/index.html>.
 
 use std::path::Path;
 
 use hdf5::{Group, H5Type, Hyperslab, Selection, SliceOrIndex};
 
+use super::vtkhdf_steps::{DomainHistory, array_offsets, begin_steps, hide, steps_of_mesh};
 use super::xdmf::{Centre, Grid, NumberType};
 use super::xdmf_cells::Cells;
 use crate::atomic_file::Partial;
@@ -34,8 +36,12 @@ fn write(hdf5: &Path, fill: impl FnOnce(&Group, &str) -> hdf5::Result<()>) -> Re
     Ok(partial)
 }
 
-/// A mesh with the fields on it.
-pub(super) fn write_mesh(hdf5: &Path, grid: &Grid) -> Result<Partial> {
+/// A mesh with the fields on it; with a `history`, as steps in time.
+pub(super) fn write_mesh(
+    hdf5: &Path,
+    grid: &Grid,
+    history: Option<&DomainHistory>,
+) -> Result<Partial> {
     write(hdf5, |file, name| {
         let (n, m) = (
             grid.entities(Centre::Vertices),
@@ -53,6 +59,9 @@ pub(super) fn write_mesh(hdf5: &Path, grid: &Grid) -> Result<Partial> {
             group.create_group("PointData")?,
             group.create_group("CellData")?,
         ];
+        if let Some(history) = history {
+            history.write(&data[1])?;
+        }
         for field in grid.attributes() {
             let data = &data[usize::from(field.centre == Centre::Tetrahedra)];
             let shown = field.dataset.rsplit('/').next().unwrap_or(&field.dataset);
@@ -70,7 +79,10 @@ pub(super) fn write_mesh(hdf5: &Path, grid: &Grid) -> Result<Partial> {
                 data.link_external(name, &field.dataset, shown)?;
             }
         }
-        Ok(())
+        match history {
+            Some(h) => steps_of_mesh(&group, h.values.len(), &h.name, m),
+            None => Ok(()),
+        }
     })
 }
 
@@ -122,19 +134,18 @@ pub(super) fn write_cells(hdf5: &Path, cells: &Cells) -> Result<Partial> {
                 _ => view.whole(&data, &shown, shape, &with_time(1, &full))?,
             }
         }
-        if steps > 0 {
-            let group = group.create_group("Steps")?;
-            (group.new_attr::<i64>().create("NSteps")?).write_scalar(&(steps as i64))?;
-            group.link_external(name, "/fk/frames/time", "Values")?;
-            let offsets = group.create_group("CellDataOffsets")?;
-            for array in data.member_names()? {
-                let moves = frames.is_some_and(|f| f.variables.contains(&array));
-                let starts: Vec<i64> = (0..steps as i64)
-                    .map(|i| if moves { i } else { 0 })
-                    .collect();
-                let dataset = offsets.new_dataset::<i64>().shape(steps);
-                dataset.create(array.as_str())?.write_raw(&starts)?;
+        if let Some(active) = cells.active() {
+            let full = [nz, ny, nx];
+            match steps {
+                0 => hide(&data, active, &full)?,
+                _ => hide(&data, active, &with_time(1, &full))?,
             }
+        }
+        if steps > 0 {
+            let made = begin_steps(&group, steps)?;
+            made.link_external(name, "/fk/frames/time", "Values")?;
+            let moves = |name: &str| frames.is_some_and(|f| f.variables.iter().any(|v| v == name));
+            array_offsets(&group, &made, "CellData", steps, |name| moves(name).into())?;
         }
         Ok(())
     })

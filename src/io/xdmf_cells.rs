@@ -22,6 +22,8 @@ pub struct Cells {
     grid: Grid,
     frames: Option<Frames>,
     fields: Vec<(String, NumberType)>,
+    /// Cells in tissue; none: all.
+    active: Option<Vec<bool>>,
 }
 
 impl Cells {
@@ -30,6 +32,7 @@ impl Cells {
             grid: grid.clone(),
             frames,
             fields: Vec::new(),
+            active: None,
         }
     }
 
@@ -48,6 +51,15 @@ impl Cells {
 
     pub(super) fn fields(&self) -> &[(String, NumberType)] {
         &self.fields
+    }
+
+    /// Only these cells are tissue; the others are not shown where a format can hide them.
+    pub fn only(&mut self, active: &[bool]) {
+        self.active = Some(active.to_vec());
+    }
+
+    pub(super) fn active(&self) -> Option<&[bool]> {
+        self.active.as_deref()
     }
 
     /// Shows `dataset` under the last part of its name.

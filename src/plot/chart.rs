@@ -1,25 +1,13 @@
 //! Curves, points and bars over two axes.
 
-use plotters::element::DashedPathElement;
 use plotters::prelude::*;
 
 use super::axis::Axis;
 use super::canvas::{Anchor, Canvas, Rectangle, rgb};
 use super::colours::{BLACK, Colour};
+pub use super::marks::Mark;
+use super::marks::Sizes;
 use crate::error::Result;
-
-/// How a series is drawn.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Mark {
-    Line,
-    Dashed,
-    Points,
-    LineWithPoints,
-    /// Points as small as lines are wide.
-    Dots,
-    /// Rectangles from one point to the next, in pairs: opposite corners.
-    Boxes,
-}
 
 /// Points with a name in the legend; none where that is empty.
 #[derive(Debug, Clone)]
@@ -106,8 +94,7 @@ impl Chart {
         self.grid_lines(canvas, inner)?;
         under(canvas, inner);
         self.frame(canvas, on, inner)?;
-        let (line, dot) = (canvas.points(3.0).max(1), canvas.points(5.0).max(1));
-        let (dash, gap) = (canvas.points(12.0), canvas.points(8.0));
+        let sizes = Sizes::of(canvas);
         let (x, y) = (&self.x, &self.y);
         let series = &self.series;
         canvas.draw(inner, |area| {
@@ -118,37 +105,11 @@ impl Chart {
                 (along(a, ranges.0.end), along(1.0 - b, ranges.1.end))
             };
             for one in series {
-                let stroke = rgb(one.colour).stroke_width(line as u32);
                 let shown = |p: &[f64; 2]| x.shows(p[0]) && y.shows(p[1]);
                 // Pieces without what the axes cannot show.
                 for piece in one.points.split(|p| !shown(p)).filter(|p| !p.is_empty()) {
                     let at: Vec<(i32, i32)> = piece.iter().map(|p| place(*p)).collect();
-                    if matches!(one.mark, Mark::Line | Mark::LineWithPoints) && at.len() > 1 {
-                        area.draw(&PathElement::new(at.clone(), stroke))?;
-                    }
-                    if one.mark == Mark::Dashed {
-                        let dashes = DashedPathElement::new(at.clone(), dash, gap, stroke);
-                        area.draw(&dashes)?;
-                    }
-                    if matches!(one.mark, Mark::Points | Mark::LineWithPoints) {
-                        for p in &at {
-                            area.draw(&Circle::new(*p, dot, rgb(one.colour).filled()))?;
-                        }
-                    }
-                    if one.mark == Mark::Dots {
-                        for p in &at {
-                            area.draw(&Circle::new(*p, line, rgb(one.colour).filled()))?;
-                        }
-                    }
-                    if one.mark == Mark::Boxes {
-                        for pair in at.chunks_exact(2) {
-                            let corners = [pair[0], pair[1]];
-                            area.draw(&plotters::element::Rectangle::new(
-                                corners,
-                                rgb(one.colour).filled(),
-                            ))?;
-                        }
-                    }
+                    one.mark.draw(area, &at, one.colour, sizes)?;
                 }
             }
             Ok(())
@@ -266,14 +227,15 @@ impl Chart {
             );
             let inside = |a: f64, b: f64| a > x0 && a < x1 && b > y0 && b < y1;
             let at = |p: &[f64; 2]| [self.x.position(p[0]), self.y.position(p[1])];
-            self.series
-                .iter()
-                .map(|s| covered_length(&s.points, at, inside))
-                .sum::<f64>()
+            let of = |s: &Series| match s.mark {
+                Mark::Boxes => covered_area(&s.points, at, [[x0, x1], [y0, y1]]),
+                _ => covered_length(&s.points, at, inside),
+            };
+            self.series.iter().map(of).sum::<f64>()
         };
         let best = corners.min_by(|a, b| covered(*a).total_cmp(&covered(*b)));
         let [left, top] = best.unwrap_or([lefts[0], tops[0]]);
-        let (line, dot, short) = (p(3.0).max(1) as u32, p(5.0).max(1), p(12.0));
+        let sizes = Sizes::of(canvas);
         let place = |i: usize| top + p(5.0) + row * i as i32 + row / 2;
         let (from, to) = (left + p(10.0), left + p(44.0));
         let whole = canvas.whole();
@@ -288,26 +250,7 @@ impl Chart {
             ))?;
             area.draw(&plotters::element::Rectangle::new(corners, border))?;
             for (one, y) in named.iter().zip(&middle) {
-                let stroke = rgb(one.colour).stroke_width(line);
-                let path = vec![(from, *y), (to, *y)];
-                match one.mark {
-                    Mark::Line | Mark::LineWithPoints => {
-                        area.draw(&PathElement::new(path, stroke))?
-                    }
-                    Mark::Dashed => {
-                        area.draw(&DashedPathElement::new(path, short, short * 2 / 3, stroke))?
-                    }
-                    Mark::Boxes => {
-                        let corners = [(from, y - dot * 3 / 2), (to, y + dot * 3 / 2)];
-                        let filled = rgb(one.colour).filled();
-                        area.draw(&plotters::element::Rectangle::new(corners, filled))?;
-                    }
-                    Mark::Points | Mark::Dots => {}
-                }
-                if matches!(one.mark, Mark::Points | Mark::LineWithPoints) {
-                    let middle = ((from + to) / 2, *y);
-                    area.draw(&Circle::new(middle, dot, rgb(one.colour).filled()))?;
-                }
+                one.mark.sample(area, [from, to], *y, one.colour, sizes)?;
             }
             Ok(())
         })?;
@@ -316,6 +259,24 @@ impl Chart {
         }
         Ok(())
     }
+}
+
+/// How much of boxes, and of the room for numbers above them, lies within a rectangle.
+fn covered_area(
+    corners: &[[f64; 2]],
+    at: impl Fn(&[f64; 2]) -> [f64; 2],
+    within: [[f64; 2]; 2],
+) -> f64 {
+    const ABOVE: f64 = 0.06;
+    let of_pair = |pair: &[[f64; 2]]| {
+        let [a, b] = [at(&pair[0]), at(&pair[1])];
+        let shared = |i: usize, above: f64| {
+            let (low, high) = (a[i].min(b[i]), a[i].max(b[i]) + above);
+            (high.min(within[i][1]) - low.max(within[i][0])).max(0.0)
+        };
+        shared(0, 0.0) * shared(1, ABOVE)
+    };
+    corners.chunks_exact(2).map(of_pair).sum()
 }
 
 /// About how much of the path through `points` lies `inside`.

@@ -16,6 +16,9 @@ use crate::tensor::Vec3;
 /// Dark grey of isochrones and boundaries.
 const LINE: Colour = [25; 3];
 
+/// Grey of the outline of a pale surface.
+const OUTLINE: Colour = [150; 3];
+
 /// What the colours show.
 pub enum Shown<'a> {
     /// Values of points (of a mesh) or of cells (of voxels), interpolated, with lines at multiples
@@ -44,6 +47,8 @@ pub enum Shown<'a> {
         scale: ColourScale,
         label: &'a str,
     },
+    /// The surface, pale, for what is drawn over it in the colours of `scale`.
+    Pale { scale: ColourScale, label: &'a str },
 }
 
 /// A scene for each view, since a cut depends on the side of the viewer.
@@ -121,6 +126,18 @@ impl Stage {
         title: &str,
         shown: &Shown,
     ) -> Result<()> {
+        self.draw_under(canvas, on, title, shown, |_, _, _, _| Ok(()))
+    }
+
+    /// Draws `shown` under `title` within `on`, and what `over` draws into the place of each view.
+    pub fn draw_under(
+        &self,
+        canvas: &mut Canvas,
+        on: Rectangle,
+        title: &str,
+        shown: &Shown,
+        over: impl Fn(&mut Canvas, Rectangle, &View, Projection) -> Result<()>,
+    ) -> Result<()> {
         let p = |canvas: &Canvas, length: f64| canvas.points(length);
         let whole = on;
         let middle = [on.left + on.width / 2, on.top + p(canvas, 28.0)];
@@ -146,6 +163,7 @@ impl Stage {
                 projection,
             };
             self.panel(canvas, &panel, shown)?;
+            over(canvas, panel.on, &self.views[i], projection)?;
         }
         let place = whole.without([whole.width - bar, p(canvas, 64.0), 0, p(canvas, 60.0)]);
         match shown {
@@ -155,9 +173,9 @@ impl Stage {
                 isolines,
                 ..
             } => colour_bar::draw(canvas, place, scale, label, *isolines),
-            Shown::OfGroups { scale, label, .. } | Shown::OfCells { scale, label, .. } => {
-                colour_bar::draw(canvas, place, scale, label, None)
-            }
+            Shown::OfGroups { scale, label, .. }
+            | Shown::OfCells { scale, label, .. }
+            | Shown::Pale { scale, label } => colour_bar::draw(canvas, place, scale, label, None),
             Shown::Groups { .. } => Ok(()),
         }
     }
@@ -277,6 +295,8 @@ fn colour(raster: &Raster, at: usize, shown: &Shown, line: f64, edge: usize) -> 
         } => shaded(scale.colour(values[group[cell] as usize])),
         Shown::Groups { group, .. } => shaded(of_group(group[cell] as usize)),
         Shown::OfCells { values, scale, .. } => shaded(scale.colour(values[cell])),
+        Shown::Pale { .. } if edge > 0 && raster.is_rim(at, edge) => OUTLINE,
+        Shown::Pale { .. } => mix(shaded(WHITE), WHITE, 0.2),
     })
 }
 
@@ -300,7 +320,7 @@ pub fn field_colour(
 }
 
 /// Three significant digits.
-fn short_number(x: f64) -> String {
+pub fn short_number(x: f64) -> String {
     let digits = (2 - x.abs().max(1e-300).log10().floor() as i32).clamp(0, 9) as usize;
     let text = format!("{x:.digits$}");
     let text = match text.contains('.') {

@@ -9,6 +9,8 @@ pub mod chart;
 pub mod colour_bar;
 pub mod colours;
 pub mod map;
+pub mod marks;
+pub mod paths;
 pub mod plane_map;
 pub mod raster;
 pub mod scene;

@@ -63,6 +63,17 @@ impl Projection {
             })
             .collect()
     }
+
+    /// Where a point lies on a rectangle of `width` × `height` pixels: x, y and its depth (towards
+    /// the viewer, mm).
+    pub fn place(&self, view: &View, point: Vec3, [width, height]: [usize; 2]) -> Vec3 {
+        let [x, y, depth] = view.seen(point);
+        [
+            0.5 * width as f64 + self.scale * (x - self.middle[0]),
+            0.5 * height as f64 - self.scale * (y - self.middle[1]),
+            depth,
+        ]
+    }
 }
 
 /// What `scene`, with `values` at its vertices, shows from `view` on `on`, without what lies before
@@ -86,12 +97,7 @@ pub fn rasterise(
     };
     let mut depth = vec![f64::NEG_INFINITY; width * height];
     let seen: Vec<Vec3> = (scene.points.iter())
-        .map(|p| {
-            let [x, y, z] = view.seen(*p);
-            let x = 0.5 * width as f64 + projection.scale * (x - projection.middle[0]);
-            let y = 0.5 * height as f64 - projection.scale * (y - projection.middle[1]);
-            [x, y, z]
-        })
+        .map(|p| projection.place(view, *p, [width, height]))
         .collect();
     let heights: Vec<f64> = match plane {
         Some(plane) => scene.points.iter().map(|p| plane.height(*p)).collect(),
@@ -186,6 +192,19 @@ impl Raster {
             (x + d < self.width && of(at + d) != here)
                 || (y + d < self.height && of(at + d * self.width) != here)
         })
+    }
+
+    /// Whether nothing is seen `reach` pixels to the left, right, above or below.
+    pub fn is_rim(&self, at: usize, reach: usize) -> bool {
+        let (x, y) = ((at % self.width) as i64, (at / self.width) as i64);
+        let nothing = |x: i64, y: i64| {
+            let inside =
+                (0..self.width as i64).contains(&x) && (0..self.height as i64).contains(&y);
+            !inside || self.owner[y as usize * self.width + x as usize] == NOTHING
+        };
+        let reach = reach as i64;
+        let around = [(-reach, 0), (reach, 0), (0, -reach), (0, reach)];
+        around.into_iter().any(|(dx, dy)| nothing(x + dx, y + dy))
     }
 
     /// For each group that is seen, the pixel farthest from its boundary, and how far that is.

@@ -139,8 +139,9 @@ for volume in (5, 6, 7):
 views = [gmsh.view.add("phi"), gmsh.view.add("fibres")]
 gmsh.view.addHomogeneousModelData(views[0], 0, "box", "NodeData", number, phi, 0, 1)
 gmsh.view.addHomogeneousModelData(views[1], 0, "box", "ElementData", 100 + 3 * np.arange(len(tets)), fibre[1:-1].ravel(), 0, 3)
-for version, text in ((2.2, "22"), (4.1, "41")):
-    for binary, mode in ((0, "ascii"), (1, "binary")):
+for version, text in ((2.2, "22"), (4.0, "40"), (4.1, "41")):
+    # Gmsh writes 4.0 in ascii only.
+    for binary, mode in ((0, "ascii"), (1, "binary"))[:1 if version == 4.0 else 2]:
         gmsh.option.setNumber("Mesh.MshFileVersion", version)
         gmsh.option.setNumber("Mesh.Binary", binary)
         name = f"gmsh_{mode}_{text}.msh"
@@ -149,3 +150,5 @@ for version, text in ((2.2, "22"), (4.1, "41")):
             gmsh.view.write(view, name, append=True)
 gmsh.finalize()
 meshio.gmsh.write("meshio_41.msh", meshio.Mesh(points, [("tetra", tets)], point_data={"phi": phi}, cell_data={"fibres": [fibre[1:-1]]}), "4.1", binary=True)
+# Numbers elements from 0 in 4.0, but their data from 1: without data of elements.
+meshio.gmsh.write("meshio_40.msh", meshio.Mesh(points, [("tetra", tets)], point_data={"phi": phi}), "4.0", binary=True)

@@ -1,4 +1,4 @@
-//! Gmsh meshes (`.msh`), versions 2.2 and 4.1, ascii and binary of either byte order.
+//! Gmsh meshes (`.msh`), versions 2.2, 4.0 and 4.1, ascii and binary of either byte order.
 //!
 //! | of the file | becomes |
 //! |---|---|
@@ -11,7 +11,7 @@
 
 use std::path::Path;
 
-use super::gmsh_reader::{Reader, Section};
+use super::gmsh_reader::{Layout, Reader, Section};
 use super::gmsh_write::{Encoding, encode};
 use super::grid::{Array, Grid};
 use super::lines::read_bytes;
@@ -21,12 +21,12 @@ use crate::error::{Error, Result};
 use crate::mesh::TetMesh;
 use crate::tensor::Vec3;
 
-/// Gmsh files, by the version that is written; both versions are read.
+/// Gmsh files, by the version that is written; all versions are read.
 pub struct Gmsh {
     pub version: Version,
 }
 
-/// Version of the file format.
+/// Version of the file format, of those that are written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Version {
     Two,
@@ -69,7 +69,7 @@ impl MeshFormat for Gmsh {
 
 /// Numbers of a physical group and of an elementary entity; 0: none.
 #[derive(Debug, Clone, Copy, Default)]
-struct Label {
+pub(super) struct Label {
     physical: i64,
     entity: i64,
 }
@@ -92,12 +92,12 @@ struct Data {
 
 /// What a file holds, under the file's own numbers.
 #[derive(Debug, Default)]
-struct Content {
-    nodes: Vec<(i64, Vec3)>,
+pub(super) struct Content {
+    pub(super) nodes: Vec<(i64, Vec3)>,
     tetrahedra: Vec<Tetrahedron>,
     skipped: usize,
     second_order: usize,
-    /// Of volumes (4.1): (entity, physical group).
+    /// Of volumes (since 4.0): (entity, physical group).
     physical: Vec<(i64, i64)>,
     on_nodes: Vec<Data>,
     on_elements: Vec<Data>,
@@ -130,16 +130,18 @@ impl Content {
             match section {
                 Section::Nodes => {
                     nodes = true;
-                    match reader.version {
-                        Version::Two => content.nodes_2(&mut reader)?,
-                        Version::Four => content.nodes_4(&mut reader)?,
+                    match reader.layout {
+                        Layout::V2 => content.nodes_2(&mut reader)?,
+                        Layout::V40 => content.nodes_40(&mut reader)?,
+                        Layout::V41 => content.nodes_41(&mut reader)?,
                     }
                 }
                 Section::Elements => {
                     elements = true;
-                    match reader.version {
-                        Version::Two => content.elements_2(&mut reader)?,
-                        Version::Four => content.elements_4(&mut reader)?,
+                    match reader.layout {
+                        Layout::V2 => content.elements_2(&mut reader)?,
+                        Layout::V40 => content.elements_40(&mut reader)?,
+                        Layout::V41 => content.elements_41(&mut reader)?,
                     }
                 }
                 Section::Entities => content.entities(&mut reader)?,
@@ -210,7 +212,7 @@ impl Content {
         Ok(())
     }
 
-    fn nodes_4(&mut self, reader: &mut Reader) -> Result<()> {
+    fn nodes_41(&mut self, reader: &mut Reader) -> Result<()> {
         let blocks = reader.size()?;
         let total = reader.count_of("nodes", reader.bytes_of_sizes(1, 3))?;
         reader.pass_range()?;
@@ -233,7 +235,7 @@ impl Content {
         self.agree(reader, "nodes", self.nodes.len(), total)
     }
 
-    fn elements_4(&mut self, reader: &mut Reader) -> Result<()> {
+    fn elements_41(&mut self, reader: &mut Reader) -> Result<()> {
         let blocks = reader.size()?;
         let total = reader.count_of("elements", reader.bytes_of_sizes(2, 0))?;
         reader.pass_range()?;
@@ -243,14 +245,7 @@ impl Content {
             let corners = corners(reader, kind)?;
             let bytes = reader.bytes_of_sizes(1 + corners, 0);
             let count = reader.count_of("elements of a block", bytes)?;
-            let label = Label {
-                physical: if dimension == 3 {
-                    self.physical_of(entity)
-                } else {
-                    0
-                },
-                entity,
-            };
+            let label = self.label_of(dimension, entity);
             for _ in 0..count {
                 let number = reader.size()?;
                 self.element(reader, number, kind, corners, label)?;
@@ -260,20 +255,33 @@ impl Content {
         self.agree(reader, "elements", read, total)
     }
 
-    fn agree(&self, reader: &Reader, what: &str, found: usize, said: usize) -> Result<()> {
+    pub(super) fn agree(
+        &self,
+        reader: &Reader,
+        what: &str,
+        found: usize,
+        said: usize,
+    ) -> Result<()> {
         if found == said {
             return Ok(());
         }
         Err(reader.damaged(format!("{found} {what} where {said} were announced")))
     }
 
-    fn physical_of(&self, entity: i64) -> i64 {
-        let found = self.physical.iter().find(|(e, _)| *e == entity);
-        found.map_or(0, |(_, group)| *group)
+    /// What an entity of `$Entities` is labelled with; only volumes matter.
+    pub(super) fn label_of(&self, dimension: i64, entity: i64) -> Label {
+        let found = self
+            .physical
+            .iter()
+            .find(|(e, _)| dimension == 3 && *e == entity);
+        Label {
+            physical: found.map_or(0, |(_, group)| *group),
+            entity,
+        }
     }
 
     /// Nodes of the element whose number has been read.
-    fn element(
+    pub(super) fn element(
         &mut self,
         reader: &mut Reader,
         number: i64,
@@ -283,9 +291,9 @@ impl Content {
     ) -> Result<()> {
         let mut nodes = [0; 4];
         for i in 0..corners {
-            let node = match reader.version {
-                Version::Two => reader.int()?,
-                Version::Four => reader.size()?,
+            let node = match reader.layout {
+                Layout::V2 | Layout::V40 => reader.int()?,
+                Layout::V41 => reader.size()?,
             };
             if let Some(to) = nodes.get_mut(i) {
                 *to = node;
@@ -313,7 +321,12 @@ impl Content {
         for (dimension, count) in counts.into_iter().enumerate() {
             for _ in 0..count {
                 let entity = reader.int()?;
-                for _ in 0..if dimension == 0 { 3 } else { 6 } {
+                // A point has a box, too, before 4.1.
+                let numbers = match (dimension, reader.layout) {
+                    (0, Layout::V41) => 3,
+                    _ => 6,
+                };
+                for _ in 0..numbers {
                     reader.double()?;
                 }
                 let groups = reader.count_of("physical groups", reader.bytes_of(1, 0))?;
@@ -401,7 +414,7 @@ impl Content {
     }
 }
 
-fn corners(reader: &Reader, kind: i64) -> Result<usize> {
+pub(super) fn corners(reader: &Reader, kind: i64) -> Result<usize> {
     node_count(kind).ok_or_else(|| {
         let problem = format!("elements of type {kind} are not known");
         reader.bad(problem, "save linear tetrahedra (type 4)")

@@ -2,7 +2,6 @@
 
 use std::path::Path;
 
-use super::gmsh::Version;
 use super::numbers::parse;
 use crate::error::{Error, Result};
 use crate::tensor::Vec3;
@@ -18,13 +17,22 @@ pub enum Section {
     Other,
 }
 
+/// How a file lays out its sections.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Layout {
+    /// 2.0 to 2.2.
+    V2,
+    V40,
+    V41,
+}
+
 /// The rest of a file.
 pub struct Reader<'a> {
     path: &'a Path,
     bytes: &'a [u8],
     at: usize,
     section: String,
-    pub version: Version,
+    pub layout: Layout,
     pub binary: bool,
     big_endian: bool,
 }
@@ -37,7 +45,7 @@ impl<'a> Reader<'a> {
             bytes,
             at: 0,
             section: String::new(),
-            version: Version::Four,
+            layout: Layout::V41,
             binary: false,
             big_endian: false,
         };
@@ -51,9 +59,10 @@ impl<'a> Reader<'a> {
             let problem = format!("{head:.40?} is not \"version file-type data-size\"");
             return Err(reader.damaged(problem));
         };
-        reader.version = match version {
-            "2" | "2.0" | "2.1" | "2.2" => Version::Two,
-            "4.1" => Version::Four,
+        reader.layout = match version {
+            "2" | "2.0" | "2.1" | "2.2" => Layout::V2,
+            "4" | "4.0" => Layout::V40,
+            "4.1" => Layout::V41,
             _ => {
                 let problem = format!("Gmsh's file format {version:.20}");
                 let remedy = "save as version 4.1 or 2.2: gmsh old.msh -0 -format msh41 -o new.msh";
@@ -275,11 +284,11 @@ impl<'a> Reader<'a> {
         Ok(())
     }
 
-    /// A count within a section: `int` in version 2.2, `size_t` in 4.1.
+    /// A count within a section: `int` in version 2.2, `size_t` later (4.0: `unsigned long`).
     pub fn count_of(&mut self, what: &str, bytes: usize) -> Result<usize> {
-        let number = match self.version {
-            Version::Two => self.int()?,
-            Version::Four => self.size()?,
+        let number = match self.layout {
+            Layout::V2 => self.int()?,
+            Layout::V40 | Layout::V41 => self.size()?,
         };
         let count = usize::try_from(number);
         let count = count.map_err(|_| self.damaged(format!("{number} {what}")))?;

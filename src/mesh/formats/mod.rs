@@ -13,6 +13,7 @@ mod carp;
 pub mod carp_data;
 mod fibres;
 mod gmsh;
+mod gmsh_40;
 mod gmsh_reader;
 mod gmsh_write;
 mod grid;

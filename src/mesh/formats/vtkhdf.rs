@@ -91,7 +91,7 @@ impl<'a> Reader<'a> {
 
     fn grid(&self, points: &Source) -> Result<Grid> {
         if self.group.link_exists("Steps") {
-            let remedy = "save one of its time steps";
+            let remedy = "save one of its time steps; of a result, give the .h5 beside it";
             return Err(self.bad("Steps", "is a series in time", remedy));
         }
         let mut grid = Grid {

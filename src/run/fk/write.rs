@@ -47,6 +47,9 @@ pub fn write(
     let written = match (recorders.into_recording(), prepared) {
         (Some(recording), Some(p)) => recording.finish(|file| {
             file.companions(companions(&options));
+            if let Some(active) = &p.tissue.active {
+                file.only_cells(active);
+            }
             for (name, values) in fields.iter().zip(state) {
                 let dataset = format!("/fk/{name}");
                 match values {

@@ -200,6 +200,8 @@ fn add(file: &mut ResultFile, root: &Root, estimate: &Estimate) -> Result<()> {
     file.field("/fields/gamma", Centre::Tetrahedra, 1, &gamma, "1")?;
 
     let records: Vec<_> = outcome.best_history().collect();
+    let steps = records.iter().map(|r| r.gamma.clone()).collect();
+    file.history("gamma", domains, steps);
     let column =
         |of: fn(&IterationRecord) -> f64| records.iter().map(|r| of(r)).collect::<Vec<f64>>();
     let rows = records.len();

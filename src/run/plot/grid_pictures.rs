@@ -3,7 +3,8 @@
 use std::path::Path;
 use std::rc::Rc;
 
-use super::choices::{FIELD, IN_MOTION, ONE_VIEW, PLANE, PLANE_FIELD, PLANE_IN_MOTION};
+use super::choices::{FIELD, IN_MOTION, ONE_VIEW, PLANE, PLANE_FIELD, PLANE_IN_MOTION, VALUES};
+use super::filaments;
 use super::frames::{animation, montage};
 use super::grid::Simulated;
 use super::mesh::{check_cut, isochrone_step, isochrones_title};
@@ -83,14 +84,20 @@ pub fn offers(source: &Path, names: &[String]) -> Result<Vec<Offer>> {
         }
     }
     if has("/fk/tip") && read_shape(source, "/fk/tip")?[0] > 0 {
+        let in_space = simulated.grid.dimensions == 3;
         let of = Rc::clone(&simulated);
-        offers.push(Offer::new(
-            "tip",
-            "trajectories of spiral tips",
-            true,
-            PLANE,
-            move |style: &Style| tip(&of, style),
-        ));
+        let what = match in_space {
+            true => "filaments seen along z",
+            false => "trajectories of spiral tips",
+        };
+        let draw = move |style: &Style| tip(&of, style);
+        offers.push(Offer::new("tip", what, !in_space, PLANE, draw));
+        if in_space {
+            let (of, tissue) = (Rc::clone(&simulated), Rc::clone(&active));
+            let draw = move |style: &Style| filaments::picture(&of, &tissue, style);
+            let what = "filaments in space, in colours of time";
+            offers.push(Offer::new("filaments", what, true, VALUES, draw));
+        }
     }
     Ok(offers)
 }
@@ -98,6 +105,24 @@ pub fn offers(source: &Path, names: &[String]) -> Result<Vec<Offer>> {
 /// Whether a simulation is seen from a side, and not as a plane.
 fn is_in_space(simulated: &Simulated) -> bool {
     simulated.grid.dimensions == 3 && simulated.grid.shape[0] > 1
+}
+
+/// The outer faces of the cells in tissue, `active`.
+///
+/// # Errors
+/// [`Error::BadData`] where a plane cuts nothing.
+pub fn stage(simulated: &Simulated, active: &[bool], style: &Style) -> Result<Stage> {
+    let grid = &simulated.grid;
+    if let Some(plane) = &style.cut {
+        let cells = (0..grid.cells()).filter(|cell| active[*cell]);
+        let centres = cells.map(|cell| grid.centre(grid.place(cell)));
+        check_cut(plane, centres, simulated.unit)?;
+    }
+    let scene = |plane: Option<&_>| {
+        let (shape, spacing, origin) = (grid.shape, grid.spacing, grid.origin);
+        Ok(Scene::of_voxels(shape, spacing, origin, active, plane).without_steps())
+    };
+    Stage::new(style.views.clone(), style.cut, scene)
 }
 
 /// What a field is drawn on: a plane with axes, or a stage with voxels.
@@ -120,16 +145,7 @@ impl Ground {
             };
             return Ok(Self::Plane(plane, simulated.unit));
         }
-        let scene = |plane: Option<&_>| {
-            let (shape, spacing, origin) = (grid.shape, grid.spacing, grid.origin);
-            Ok(Scene::of_voxels(shape, spacing, origin, active, plane).without_steps())
-        };
-        if let Some(plane) = &style.cut {
-            let cells = (0..grid.cells()).filter(|cell| active[*cell]);
-            let centres = cells.map(|cell| grid.centre(grid.place(cell)));
-            check_cut(plane, centres, simulated.unit)?;
-        }
-        Stage::new(style.views.clone(), style.cut, scene).map(Self::Space)
+        stage(simulated, active, style).map(Self::Space)
     }
 
     /// A canvas of `width` pixels whose height suits the grid.

@@ -2,11 +2,13 @@
 
 mod choices;
 mod curves;
+mod filaments;
 mod frames;
 mod grid;
 mod grid_pictures;
 mod mesh;
 mod report;
+mod table;
 mod tips;
 
 pub use report::simulated;
@@ -246,6 +248,9 @@ fn offers(source: &Path) -> Result<Vec<Offer>> {
     };
     if is("json") {
         return report::offers(source);
+    }
+    if table::is_called_so(source) {
+        return table::offers(source);
     }
     if !is("h5") && !is("hdf5") {
         return mesh::offers(source, &[]);

@@ -1,5 +1,7 @@
 //! Where spiral waves turn: trajectories of tips, filaments.
 
+use std::path::Path;
+
 use super::Style;
 use super::grid::Simulated;
 use crate::error::{Error, Result};
@@ -10,9 +12,8 @@ use crate::plot::chart::{Chart, Mark, Series};
 use crate::plot::colour_bar;
 use crate::plot::colours::ColourScale;
 
-/// Trajectories of tips (of filaments: seen along z), in colours of time.
-pub fn tip(simulated: &Simulated, style: &Style) -> Result<Vec<u8>> {
-    let source = &simulated.source;
+/// Rows of `/fk/tip`: time, x, y, then trajectory and chirality, or z and filament.
+pub fn rows(source: &Path) -> Result<Vec<[f64; 5]>> {
     let (shape, rows) = read_matrix(source, "/fk/tip")?;
     let [_, 5] = shape[..] else {
         let problem = format!("has the shape {shape:?}, not (rows, 5)");
@@ -23,7 +24,12 @@ pub fn tip(simulated: &Simulated, style: &Style) -> Result<Vec<u8>> {
             "make the file again",
         ));
     };
-    let (rows, _) = rows.as_chunks::<5>();
+    Ok(rows.as_chunks::<5>().0.to_vec())
+}
+
+/// Trajectories of tips (of filaments: seen along z), in colours of time.
+pub fn tip(simulated: &Simulated, style: &Style) -> Result<Vec<u8>> {
+    let rows = rows(&simulated.source)?;
     let in_space = simulated.grid.dimensions == 3;
     let column = |i: usize| rows.iter().map(|row| row[i]).collect::<Vec<f64>>();
     let [x, y] = [column(1), column(2)].map(|values| bounds(values.into_iter()));
@@ -53,7 +59,7 @@ pub fn tip(simulated: &Simulated, style: &Style) -> Result<Vec<u8>> {
         .collect();
     let bin = |t: f64| ((scale.position(t) * f64::from(bins)) as usize).min(bins as usize - 1);
     let mut last = std::collections::HashMap::new();
-    for row in rows {
+    for row in &rows {
         let [t, x, y, trajectory, _] = *row;
         let into = &mut series[bin(t)].points;
         if in_space {
