@@ -5,10 +5,10 @@ use isochrone::comm::solo::Solo;
 use isochrone::mesh::TetMesh;
 use isochrone::mesh::generate::{Generator, generate, kuhn};
 use isochrone::partition::local_mesh::{LocalMesh, WholeMesh, distribute};
-use isochrone::partition::{material_domains, vertex_parts};
+use isochrone::partition::{material_domains, wave_parts};
 use isochrone::tensor::{Metric, VelocityTensor};
 
-use super::DOMAINS;
+use super::{DOMAINS, SOURCE};
 
 const SPEEDS: [f64; 3] = [0.6, 0.4, 0.2];
 
@@ -72,7 +72,7 @@ impl Built {
 
     /// Rank of each vertex.
     pub fn parts(&self, ranks: usize) -> Vec<u32> {
-        vertex_parts(&self.mesh, ranks).expect("parts")
+        wave_parts(&self.mesh, ranks, &[SOURCE.vertex]).expect("parts")
     }
 
     /// The part of this rank. Collective.

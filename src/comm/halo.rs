@@ -82,6 +82,11 @@ impl Halo {
         v + 1 < self.offsets.len() && self.offsets[v] < self.offsets[v + 1]
     }
 
+    /// How many ranks hold owned vertex `v` as a ghost.
+    pub fn holders(&self, v: u32) -> u32 {
+        self.offsets[v as usize + 1] - self.offsets[v as usize]
+    }
+
     /// Sends the `width` values of each vertex in `changed` (owned; those not shared are passed
     /// over; `values` holds them in the order of `changed`) and calls `receive(ghost, values)` for
     /// each ghost that changed elsewhere. Collective.

@@ -1,19 +1,19 @@
 //! Candidates of the canonical pass: for each vertex the tetrahedra that may win there, and the
 //! vertices that each of them depends on.
 //!
-//! The iteration ends within rounding of the fixed point, in last bits that depend on the order of
-//! updates. So every tetrahedron within a tolerance far above that rounding, and far below the
-//! usual distance to the second best, counts as a candidate; a candidate depends on those vertices
-//! of its face that matter within the same tolerance ([`support`]). What is beyond cannot change a
-//! bit of the solution, so candidates, and all that follows from them, are the same for any order
-//! of updates.
+//! The iteration ends near the fixed point, at times that depend on the order of updates. So every
+//! tetrahedron within a tolerance far above that distance, and far below the usual one to the
+//! second best, counts as a candidate ([`tolerance`](super::tolerance)); a candidate depends on those
+//! vertices of its face that matter within the same tolerance ([`support`]). What is beyond cannot
+//! change a bit of the solution.
 
 use rayon::prelude::*;
 
-use super::local_solver::{Corner, Stencil, arrival, support};
+use super::local_solver::{Corner, Stencil, arrival, stencil, support};
 use super::metric_mesh::{FACE, Incidence, MetricMesh};
 use super::pipeline::{Pipeline, Source};
 use super::stencils::Stencils;
+use super::tolerance;
 use crate::comm::Communicator;
 use crate::comm::halo::{Halo, Traffic};
 use crate::real::Real;
@@ -47,6 +47,15 @@ impl Candidate {
     #[inline(always)]
     pub fn corner(&self) -> usize {
         (self.incidence & 3) as usize
+    }
+
+    /// Leaves of the vertices of the face those in `support`, a bit each.
+    pub fn narrow(&mut self, support: u8) {
+        for (i, u) in self.face.iter_mut().enumerate() {
+            if support >> i & 1 == 0 {
+                *u = Self::IDLE;
+            }
+        }
     }
 
     /// The vertices of the face that count.
@@ -120,6 +129,36 @@ impl Candidates {
         ghost.is_none_or(|g| self.complete_ghosts.get(g).is_some_and(|c| *c))
     }
 
+    /// Leaves out what is beyond a closer `tolerance` at the times `phi` of the canonical pass.
+    pub fn narrow<T: Real>(
+        &mut self,
+        mesh: &MetricMesh<T>,
+        inv_gamma: &[T],
+        phi: &[T],
+        tolerance: f64,
+    ) {
+        let mut kept = 0;
+        for v in 0..self.offsets.len() - 1 {
+            let (range, time) = (self.range(v as u32), phi[v].value());
+            self.offsets[v] = kept as u32;
+            self.local_solves += range.len() as u64;
+            for i in range {
+                let mut candidate = self.entries[i];
+                let corner = candidate.problem(mesh, inv_gamma, |u| phi[u as usize]);
+                let at = stencil(&corner);
+                if at.phi.value() - time <= tolerance * time {
+                    candidate.narrow(support(&corner, &at, tolerance * time));
+                    self.entries[kept] = candidate;
+                    kept += 1;
+                }
+            }
+        }
+        self.entries.truncate(kept);
+        if let Some(end) = self.offsets.last_mut() {
+            *end = kept as u32;
+        }
+    }
+
     /// Candidates at vertex `v`, in the file's order of tetrahedra.
     #[inline(always)]
     pub fn at(&self, v: u32) -> &[Candidate] {
@@ -137,12 +176,6 @@ impl Candidates {
     pub fn all(&self) -> &[Candidate] {
         &self.entries
     }
-}
-
-/// Tolerance, as a share of the time, within which a solution may win.
-pub(super) fn relative_tolerance<T: Real>() -> f64 {
-    // 1e-9 in f64; in f32 rounding gathered along a path reaches 1e-6.
-    if T::EPSILON < 1e-12 { 1e-9 } else { 5e-5 }
 }
 
 /// Finds the candidates at the fixed point `phi` (owned and ghosts) of the iteration.
@@ -250,7 +283,7 @@ impl<'a, T: Real> Finder<'a, T> {
     fn run(&mut self, tetrahedra: std::ops::Range<u32>, news: &[T::Shared]) {
         let first = tetrahedra.start;
         let mut winners = vec![0u8; tetrahedra.len()];
-        let mut pipeline = Pipeline::new(relative_tolerance::<T>());
+        let mut pipeline = Pipeline::new(tolerance::of_candidates::<T>());
         let source = Source {
             mesh: self.mesh,
             inv_gamma: self.inv_gamma,
@@ -331,7 +364,7 @@ impl<'a, T: Real> Finder<'a, T> {
         let best = arrivals.iter().fold(f64::INFINITY, |best, a| best.min(a.1));
         let mut count = 0;
         for (incidence, arrival) in arrivals {
-            if arrival <= best + relative_tolerance::<T>() * best.abs() {
+            if arrival <= best + tolerance::of_candidates::<T>() * best.abs() {
                 self.note(incidence);
                 count += 1;
             }
@@ -353,7 +386,8 @@ fn hit<T: Real>(
     let corner_number = (incidence & 3) as usize;
     let v = vertices[corner_number];
     let time = phi[v as usize];
-    let support = support(corner, at, limit(time) - time.value());
+    let tolerance = tolerance::of_candidates::<T>() * time.value().abs();
+    let support = support(corner, at, tolerance);
     let face = FACE[corner_number];
     let upwind = |i: usize| {
         if support >> i & 1 == 1 {
@@ -364,11 +398,4 @@ fn hit<T: Real>(
     };
     let face = [upwind(0), upwind(1), upwind(2)];
     (v, Candidate { incidence, face })
-}
-
-/// The largest time that may still win at a vertex reached at `time`.
-#[inline(always)]
-fn limit<T: Real>(time: T) -> f64 {
-    let time = time.value();
-    time + relative_tolerance::<T>() * time.abs()
 }

@@ -1,6 +1,6 @@
-//! The canonical pass: from the fixed point of the iteration, known to within rounding, to a
-//! solution that is the same to the last bit for any order of updates, with its upwind stencils
-//! and their causal order.
+//! The canonical pass: from times near the fixed point, as the iteration leaves them, to a solution
+//! that is the same to the last bit for any order of updates, with its upwind stencils and their
+//! causal order.
 //!
 //! Vertices are taken in causal order of the candidates' graph (Kahn 1962). Each is computed once:
 //! minimum over its candidates in the file's order, ties to the first. Cycles are solved as a
@@ -55,6 +55,8 @@ pub struct Canonical {
     pub local_solves: u64,
     /// Vertices that depend on themselves through others.
     pub cyclic_vertices: u64,
+    /// Cycles, on all ranks, that are none by the closer tolerance of [`tolerance::of_cycles`].
+    pub split_cycles: u64,
 }
 
 /// Makes `phi` (owned and ghosts) canonical. Collective.
@@ -103,6 +105,10 @@ pub fn canonical<T: Real>(
         .flat_map(|cycle| &cycle.local)
         .filter(|(v, _)| (*v as usize) < problem.mesh.owned)
         .count();
+    let mut split_cycles = [pass.split_cycles];
+    if pass.cycles_known {
+        comm.sum_u64(&mut split_cycles);
+    }
     let mut stencils = pass.stencils();
     let ghost_stencils = stencils.split_off(problem.mesh.owned);
     let winners = &pass.levels.graph;
@@ -117,6 +123,7 @@ pub fn canonical<T: Real>(
         stencils,
         ghost_stencils,
         cyclic_vertices: (cyclic + shared) as u64,
+        split_cycles: split_cycles[0],
         order: pass.order,
     })
 }
@@ -135,6 +142,7 @@ struct Pass<'a, T: Real> {
     ready_cycles: Vec<u32>,
     cycles_known: bool,
     cycles: Vec<Cycle>,
+    split_cycles: u64,
 }
 
 /// A strongly connected component of the candidates' graph with members here.
@@ -175,6 +183,7 @@ impl<'a, T: Real> Pass<'a, T> {
             ready_cycles: Vec::new(),
             cycles_known: false,
             cycles: Vec::new(),
+            split_cycles: 0,
             problem,
             levels,
         }
@@ -434,8 +443,10 @@ impl<'a, T: Real> Pass<'a, T> {
     fn solve_local_cycle(&mut self, c: u32) {
         let mut data = ComponentData::default();
         self.collect_cycle(c, &mut data);
+        let solved = data.solve();
+        self.split_cycles += solved.split;
         // Members ascend in the file's numbering, as the times do.
-        for (v, (_, time)) in self.cycles[c as usize].owned.iter().zip(data.solve()) {
+        for (v, (_, time)) in self.cycles[c as usize].owned.iter().zip(solved.times) {
             time.store(&self.levels.graph.phi[*v as usize]);
         }
         let start = self.order.vertices.len();
@@ -487,7 +498,9 @@ impl<'a, T: Real> Pass<'a, T> {
         for bytes in comm.gather(0, &data.encode()) {
             all.extend_from(&bytes);
         }
-        let (mut names, mut times): (Vec<u32>, Vec<T>) = all.solve().into_iter().unzip();
+        let solved = all.solve();
+        self.split_cycles += solved.split;
+        let (mut names, mut times): (Vec<u32>, Vec<T>) = solved.times.into_iter().unzip();
         broadcast_slice(comm, 0, &mut names);
         broadcast_slice(comm, 0, &mut times);
 

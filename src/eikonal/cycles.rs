@@ -4,11 +4,16 @@
 //! members of such a component are reset to +∞ and solved by one rank in ascending number of the
 //! file: sweeps that accept only a smaller time, sped up by policy iteration where the weight that
 //! goes round is near 1, until none decreases: the same bits whoever does it.
+//!
+//! Who is a member must not depend on what the iteration left, so it is decided once more at the
+//! times of the fixed point, by a closer tolerance ([`tolerance`](super::tolerance)).
 
 use super::candidates::{Candidate, Candidates};
+use super::components::strongly_connected;
 use super::cyclic_system::CyclicSystem;
-use super::local_solver::{Corner, arrival, stencil};
+use super::local_solver::{Corner, arrival, stencil, support};
 use super::metric_mesh::MetricMesh;
+use super::tolerance;
 use crate::comm::from_bytes;
 use crate::real::Real;
 
@@ -105,33 +110,53 @@ impl<T: Real> ComponentData<T> {
         }
     }
 
-    /// Solves all components: (number in the file, time) of each member.
-    pub fn solve(self) -> Vec<(u32, T)> {
+    /// Solves all components.
+    pub fn solve(self) -> Solved<T> {
         let mut order: Vec<u32> = (0..self.keys.len() as u32).collect();
         // Component, member, tetrahedron: ascending in the file.
         order.sort_unstable_by_key(|i| self.keys[*i as usize]);
-        let mut solved = Vec::new();
+        let mut solved = Solved {
+            times: Vec::new(),
+            split: 0,
+        };
         let mut rest = &order[..];
         while let Some(first) = rest.first() {
             let component = self.keys[*first as usize][0];
             let end = rest.partition_point(|i| self.keys[*i as usize][0] <= component);
             let (group, after) = rest.split_at(end);
             rest = after;
-            solved.extend(self.solve_one(component, group));
+            let (times, is_one) = self.solve_one(component, group);
+            solved.times.extend(times);
+            solved.split += u64::from(!is_one);
         }
         solved
     }
 
-    /// Solves one component, given by its candidates in order.
-    fn solve_one(&self, component: u32, group: &[u32]) -> Vec<(u32, T)> {
+    /// Solves one component, given by its candidates in order, and tells whether it is one.
+    fn solve_one(&self, component: u32, group: &[u32]) -> (Vec<(u32, T)>, bool) {
         let mut cycle = Cycle::new(self, component, group);
-        if !cycle.sweep(SWEEPS) {
-            cycle.iterate_policy();
-            cycle.sweep(usize::MAX);
+        cycle.solve();
+        let mut is_one = true;
+        if let Some(narrow) = cycle.narrow() {
+            let group: Vec<u32> = (0..narrow.keys.len() as u32).collect();
+            let again = Cycle::new(&narrow, component, &group);
+            is_one = again.is_strongly_connected() && again.members == cycle.members;
+            if is_one {
+                let mut again = again;
+                again.solve();
+                return (again.times(), true);
+            }
         }
-        cycle.settle_derivatives();
-        cycle.members.into_iter().zip(cycle.time).collect()
+        (cycle.times(), is_one)
     }
+}
+
+/// Components solved.
+pub struct Solved<T> {
+    /// (number in the file, time) of each member.
+    pub times: Vec<(u32, T)>,
+    /// Components that are none by the closer tolerance: the pass is to be repeated with it.
+    pub split: u64,
 }
 
 /// Sweeps before the faster iteration takes over: cycles of weight near 1 converge slowly.
@@ -196,6 +221,69 @@ impl<'a, T: Real> Cycle<'a, T> {
             dependents,
             onset,
         }
+    }
+
+    /// Times of all members.
+    fn solve(&mut self) {
+        if !self.sweep(SWEEPS) {
+            self.iterate_policy();
+            self.sweep(usize::MAX);
+        }
+        self.settle_derivatives();
+    }
+
+    /// (number in the file, time) of each member.
+    fn times(self) -> Vec<(u32, T)> {
+        self.members.into_iter().zip(self.time).collect()
+    }
+
+    /// The component with what matters by the tolerance of cycles at the present times; `None`:
+    /// that is all there is.
+    fn narrow(&self) -> Option<ComponentData<T>> {
+        let tolerance = tolerance::of_cycles::<T>();
+        if tolerance >= tolerance::of_candidates::<T>() {
+            return None;
+        }
+        let mut narrow = ComponentData {
+            keys: Vec::with_capacity(self.group.len()),
+            values: Vec::with_capacity(self.group.len()),
+            sources: self.data.sources.clone(),
+        };
+        let mut less = false;
+        for (m, range) in self.ranges.iter().enumerate() {
+            let time = self.time[m].value();
+            for position in range.clone() {
+                let corner = self.corner(position);
+                let at = stencil(&corner);
+                if at.phi.value() - time > tolerance * time {
+                    less = true;
+                    continue;
+                }
+                let support = support(&corner, &at, tolerance * time);
+                let i = self.group[position] as usize;
+                let (mut key, mut value) = (self.data.keys[i], self.data.values[i]);
+                for k in (0..3).filter(|k| support >> k & 1 == 0) {
+                    less |= key[3 + k] != OUTSIDE || value[6 + k].value() < f64::INFINITY;
+                    key[3 + k] = OUTSIDE;
+                    value[6 + k] = T::from_f64(f64::INFINITY);
+                }
+                narrow.keys.push(key);
+                narrow.values.push(value);
+            }
+        }
+        less.then_some(narrow)
+    }
+
+    /// Whether all members depend on each other.
+    fn is_strongly_connected(&self) -> bool {
+        let upwind = |range: &std::ops::Range<usize>| {
+            let faces = self.faces[range.clone()].iter().flatten();
+            faces.copied().filter(|u| *u != OUTSIDE).collect()
+        };
+        let mut graph: Vec<(u32, Vec<u32>)> =
+            (0u32..).zip(self.ranges.iter().map(upwind)).collect();
+        let components = strongly_connected(&mut graph);
+        components.len() == 1 && components[0].len() == self.members.len()
     }
 
     /// The local solve of a candidate with the present times.

@@ -2,12 +2,13 @@
 
 use std::sync::Arc;
 
-use super::candidates;
+use super::candidates::{self, Candidates};
 use super::canonical::{Problem, canonical};
 use super::cycles::Numbers;
 use super::fim::{Iteration, Patience};
 use super::metric_mesh::{MetricMesh, Tetrahedron};
 use super::on_device::OnDevice;
+use super::tolerance;
 use super::upwind::{CausalOrder, UpwindStencil};
 use crate::comm::halo::{Halo, Traffic};
 use crate::comm::{Communicator, agree};
@@ -24,7 +25,7 @@ const WIDTH_PER_EDGE: f64 = 0.25;
 /// Buckets between two exchanges for each vertex along an edge of a part.
 const ROUND_PER_PART: f64 = 1.1;
 
-/// Times that put-off falls are settled by the canonical pass before patience is unlimited.
+/// Times that the iteration goes on from the canonical pass before its patience is unlimited.
 const MOST_RESTARTS: usize = 30;
 
 /// Tetrahedra of a rank below which one thread does the work: batches are too small to share.
@@ -82,6 +83,8 @@ impl std::ops::AddAssign for ForwardCounters {
 pub struct Eikonal<T: Real> {
     pub mesh: MetricMesh<T>,
     pub halo: Halo,
+    /// Without the far ghosts, which the iteration does not need.
+    near_halo: Halo,
     pub numbers: Numbers,
     /// Onset after `origin` of the sources held here (ghosts included), by ascending local vertex;
     /// one per vertex.
@@ -170,6 +173,7 @@ impl<T: Real> Eikonal<T> {
         let mut eikonal = Self {
             mesh,
             halo: local.halo.clone(),
+            near_halo: local.near_halo.clone(),
             numbers: Numbers {
                 vertices: local.global_vertices.clone(),
                 tetrahedra: local.global_tetrahedra.clone(),
@@ -239,7 +243,7 @@ impl<T: Real> Eikonal<T> {
     /// # Errors
     /// Those of the devices of all ranks: too little memory, for one.
     pub fn on_device(mut self, comm: &dyn Communicator, device: &Arc<dyn Device>) -> Result<Self> {
-        let made = OnDevice::new(Arc::clone(device), &self.mesh, &self.halo);
+        let made = OnDevice::new(Arc::clone(device), &self.mesh, &self.near_halo);
         self.on_device = Some(agree(comm, made)?);
         Ok(self)
     }
@@ -249,6 +253,7 @@ impl<T: Real> Eikonal<T> {
         Eikonal {
             mesh: self.mesh.converted(),
             halo: self.halo.clone(),
+            near_halo: self.near_halo.clone(),
             numbers: self.numbers.clone(),
             sources: self
                 .sources
@@ -288,7 +293,7 @@ impl<T: Real> Eikonal<T> {
             };
             let iteration = Iteration {
                 mesh: &self.mesh,
-                halo: &self.halo,
+                halo: &self.near_halo,
                 team: &self.team,
                 inv_gamma: &inv_gamma,
                 width,
@@ -302,15 +307,12 @@ impl<T: Real> Eikonal<T> {
             };
             counters.local_solves += fim.local_solves;
             counters.vertex_updates += fim.vertex_updates;
-            let mut put_off = [fim.put_off];
-            comm.sum_u64(&mut put_off);
-            if put_off[0] > 0 {
-                known.copy_from_slice(&phi);
-            }
+            self.bring_to_far_ghosts(comm, &mut phi, &mut counters.canonical_traffic);
+            known.copy_from_slice(&phi);
             let winners = match &self.on_device {
                 Some(device) => {
-                    let tolerance = candidates::relative_tolerance::<T>();
-                    Some(agree(comm, device.candidates(tolerance))?)
+                    let tolerance = tolerance::of_candidates::<T>();
+                    Some(agree(comm, device.candidates(&phi, tolerance))?)
                 }
                 None => None,
             };
@@ -323,18 +325,30 @@ impl<T: Real> Eikonal<T> {
                 winners.as_deref(),
             );
             found.compare(comm, &self.halo, &mut counters.canonical_traffic);
-            let problem = Problem {
-                mesh: &self.mesh,
-                halo: &self.halo,
-                team: &self.team,
-                inv_gamma: &inv_gamma,
-                sources: &self.sources,
-                numbers: &self.numbers,
-                candidates: &found,
+            let mut make_canonical = |found: &Candidates, phi: &mut [T]| {
+                let problem = Problem {
+                    mesh: &self.mesh,
+                    halo: &self.halo,
+                    team: &self.team,
+                    inv_gamma: &inv_gamma,
+                    sources: &self.sources,
+                    numbers: &self.numbers,
+                    candidates: found,
+                };
+                let pass = canonical(comm, &problem, phi, &mut counters.canonical_traffic)?;
+                counters.canonical_solves += pass.local_solves;
+                Ok::<_, Error>(pass)
             };
-            let pass = canonical(comm, &problem, &mut phi, &mut counters.canonical_traffic)?;
-            counters.canonical_solves += found.local_solves + pass.local_solves;
-            if put_off[0] == 0 {
+            let mut pass = make_canonical(&found, &mut phi)?;
+            let mut fall = [largest_fall(&known, &phi)];
+            comm.max_f64(&mut fall);
+            let is_solution = fall[0] <= tolerance::most_fall::<T>();
+            if is_solution && pass.split_cycles > 0 {
+                found.narrow(&self.mesh, &inv_gamma, &phi, tolerance::of_cycles::<T>());
+                pass = make_canonical(&found, &mut phi)?;
+            }
+            counters.canonical_solves += found.local_solves;
+            if is_solution {
                 counters.cyclic_vertices = pass.cyclic_vertices;
                 self.count_from_zero(&mut phi);
                 return Ok(Solution {
@@ -347,7 +361,21 @@ impl<T: Real> Eikonal<T> {
             }
             counters.restarts += 1;
         }
-        Err(Error::Bug("the iteration put off falls without end".into()))
+        Err(Error::Bug(
+            "the canonical pass lowers times without end".into(),
+        ))
+    }
+
+    /// Brings the times of owned vertices to the ranks that hold them as far ghosts. Collective.
+    fn bring_to_far_ghosts(&self, comm: &dyn Communicator, phi: &mut [T], traffic: &mut Traffic) {
+        if comm.size() == 1 {
+            return;
+        }
+        let is_far = |v: &u32| self.halo.holders(*v) > self.near_halo.holders(*v);
+        let far: Vec<u32> = (0..self.mesh.owned as u32).filter(is_far).collect();
+        let times: Vec<T> = far.iter().map(|v| phi[*v as usize]).collect();
+        let receive = |ghost: u32, time: &[T]| phi[ghost as usize] = time[0];
+        self.halo.update(comm, &far, &times, 1, traffic, receive);
     }
 
     /// Times since the origin to times; at sources the very onset.
@@ -380,6 +408,13 @@ impl<T: Real> Eikonal<T> {
 fn buckets_per_round(vertices: f64, ranks: usize) -> usize {
     let of_part = vertices / ranks.max(64) as f64;
     ((ROUND_PER_PART * of_part.cbrt()) as usize).max(4)
+}
+
+/// The largest fall of a time from `before` to `after`, relative to the time.
+fn largest_fall<T: Real>(before: &[T], after: &[T]) -> f64 {
+    let fall = |(before, after): (&T, &T)| (before.value() - after.value()) / after.value();
+    // Of vertices not reached, and of the first source: NaN, which is passed over.
+    before.iter().zip(after).map(fall).fold(0.0, f64::max)
 }
 
 fn check_size(tetrahedra: usize) -> Result<()> {

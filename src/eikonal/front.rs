@@ -14,6 +14,7 @@ use super::active_list::ActiveList;
 use super::fim::{FimCounters, Iteration, Patience};
 use super::metric_mesh::Incidence;
 use super::pipeline::{Pipeline, Source};
+use super::tolerance;
 use crate::comm::Communicator;
 use crate::comm::halo::Traffic;
 use crate::real::Real;
@@ -41,12 +42,6 @@ const SHARES: usize = 4;
 
 /// Consecutive vertices that belong to one thread.
 const STRIPE: u32 = 64;
-
-/// What does not count as a fall, relative to the time: a few last bits are left to the canonical
-/// pass.
-fn slack<T: Real>() -> f64 {
-    -4.0 * T::EPSILON
-}
 
 /// Vertices and times proposed for them.
 type Proposals<T> = Vec<(u32, T)>;
@@ -93,7 +88,7 @@ impl<'a, T: Real> Front<'a, T> {
         let worker = |_| {
             Mutex::new(Worker {
                 active: ActiveList::new(iteration.width),
-                pipeline: Pipeline::new(slack::<T>()),
+                pipeline: Pipeline::new(-tolerance::slack::<T>()),
                 fell: Vec::new(),
                 corners: Vec::new(),
                 counters: FimCounters::default(),
@@ -115,7 +110,7 @@ impl<'a, T: Real> Front<'a, T> {
             patience: patience(ranks),
             iteration,
         };
-        let below = T::from_f64(1.0 + slack::<T>());
+        let below = T::from_f64(1.0 - tolerance::slack::<T>());
         for (v, (time, known)) in (0u32..).zip(phi.iter().zip(known)) {
             if *time < *known * below {
                 front.activate(&mut front.worker(front.thread_of(v)), v, f64::INFINITY);

@@ -30,7 +30,7 @@ pub struct MetricMesh<T> {
     pub owned: usize,
     pub tetrahedra: Vec<Tetrahedron<T>>,
     /// Corners at vertex v: `incidences[offsets[v]..offsets[v + 1]]`, in the file's order of
-    /// tetrahedra.
+    /// tetrahedra, without those among ghosts alone.
     offsets: Vec<u32>,
     incidences: Vec<Incidence>,
 }
@@ -104,7 +104,9 @@ impl<T: Real> MetricMesh<T> {
         file_order: impl Iterator<Item = u32>,
     ) -> Self {
         let mut offsets = vec![0u32; vertices + 1];
-        for tet in &tetrahedra {
+        let touches_owned =
+            |tet: &Tetrahedron<T>| tet.vertices.iter().any(|v| (*v as usize) < owned);
+        for tet in tetrahedra.iter().filter(|tet| touches_owned(tet)) {
             for v in tet.vertices {
                 offsets[v as usize + 1] += 1;
             }
@@ -113,9 +115,13 @@ impl<T: Real> MetricMesh<T> {
             offsets[v + 1] += offsets[v];
         }
         let mut next = offsets.clone();
-        let mut incidences = vec![0; 4 * tetrahedra.len()];
+        let mut incidences = vec![0; offsets[vertices] as usize];
         for t in file_order {
-            for (c, v) in (0u32..).zip(tetrahedra[t as usize].vertices) {
+            let tet = &tetrahedra[t as usize];
+            if !touches_owned(tet) {
+                continue;
+            }
+            for (c, v) in (0u32..).zip(tet.vertices) {
                 let slot = &mut next[v as usize];
                 incidences[*slot as usize] = t << 2 | c;
                 *slot += 1;
@@ -192,7 +198,8 @@ impl<T: Real> MetricMesh<T> {
         self.offsets[vertex as usize]
     }
 
-    /// Corners at `vertex`, in the file's order of tetrahedra.
+    /// Corners at `vertex`, in the file's order of tetrahedra; of a ghost those of tetrahedra that
+    /// touch an owned vertex.
     #[inline(always)]
     pub fn incidences(&self, vertex: u32) -> &[Incidence] {
         let v = vertex as usize;

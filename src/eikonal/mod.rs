@@ -32,5 +32,6 @@ mod stencils;
 pub mod tangent;
 mod tangent_rows;
 pub mod tensor_sensitivity;
+mod tolerance;
 pub mod upwind;
 mod winners;

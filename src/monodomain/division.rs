@@ -240,6 +240,7 @@ impl Division {
             &graph,
             &Wish {
                 parts: ranks,
+                constraints: 1,
                 weights: Some(&weights),
                 imbalance: 20,
                 contiguous: false,

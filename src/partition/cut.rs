@@ -18,7 +18,9 @@ const FEWEST_NODES_PER_PART: usize = 32;
 /// What a cut is to be like.
 pub struct Wish<'a> {
     pub parts: usize,
-    /// Weight of each node; none: all 1. Their sum must fit an i32.
+    /// Kinds of weight that are each to be shared out evenly.
+    pub constraints: usize,
+    /// Weights of each node, one of each kind; none: all 1. Their sums must fit an i32.
     pub weights: Option<&'a [i32]>,
     /// Excess of the heaviest part over the mean that is allowed, in thousandths.
     pub imbalance: i32,
@@ -48,11 +50,16 @@ fn metis(graph: &Graph, wish: &Wish) -> Result<Vec<u32>> {
     let contiguous = wish.contiguous && graph.breadth_first().1 == 1;
     let bug = |e: String| Error::Bug(format!("METIS: {e}"));
     let mut parts = vec![0i32; graph.size()];
-    let mut call = ::metis::Graph::new(1, wish.parts as i32, &graph.offsets, &graph.neighbours)
-        .map_err(|e| bug(e.to_string()))?
-        .set_option(Seed(1))
-        .set_option(UFactor(wish.imbalance))
-        .set_option(Contig(contiguous));
+    let mut call = ::metis::Graph::new(
+        wish.constraints as i32,
+        wish.parts as i32,
+        &graph.offsets,
+        &graph.neighbours,
+    )
+    .map_err(|e| bug(e.to_string()))?
+    .set_option(Seed(1))
+    .set_option(UFactor(wish.imbalance))
+    .set_option(Contig(contiguous));
     if let Some(weights) = wish.weights {
         call = call.set_vwgt(weights);
     }
@@ -72,7 +79,13 @@ fn metis(graph: &Graph, wish: &Wish) -> Result<Vec<u32>> {
 
 /// Consecutive runs of a breadth-first order; as equal as the weights allow.
 fn runs(graph: &Graph, wish: &Wish) -> Vec<u32> {
-    let weight = |node: usize| wish.weights.map_or(1, |w| u64::from(w[node].max(1) as u32));
+    let weight = |node: usize| match wish.weights {
+        None => 1,
+        Some(weights) => {
+            let of_node = &weights[node * wish.constraints..][..wish.constraints];
+            of_node.iter().map(|w| *w as u64).sum::<u64>().max(1)
+        }
+    };
     let total: u64 = (0..graph.size()).map(weight).sum();
     let mut parts = vec![0; graph.size()];
     let mut before = 0;
@@ -132,6 +145,7 @@ mod tests {
         }
         let wish = Wish {
             parts: 5,
+            constraints: 1,
             weights: None,
             imbalance: 10,
             contiguous: true,

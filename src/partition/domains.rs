@@ -29,6 +29,7 @@ pub fn material_domains(mesh: &TetMesh, count: usize) -> Result<Vec<u32>> {
         &face_graph(mesh)?,
         &Wish {
             parts: count,
+            constraints: 1,
             weights: None,
             imbalance: 5,
             contiguous: true,

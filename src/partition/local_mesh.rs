@@ -1,4 +1,10 @@
-//! What one rank holds: its vertices, all tetrahedra that touch them, ghosts for the rest.
+//! What one rank holds: its vertices, all tetrahedra that touch them, ghosts for the rest, and once
+//! more the tetrahedra that touch those ghosts.
+//!
+//! The iteration needs no more than the near ghosts, those that share a tetrahedron with an owned
+//! vertex. The passes in causal order go across the boundary of two parts many times where the
+//! wave runs along it; a rank computes there what it holds all about, and so needs to hear of the
+//! other far less often (half as many rounds as with near ghosts alone).
 
 use std::collections::BTreeMap;
 
@@ -9,7 +15,7 @@ use crate::error::{Error, Result};
 use crate::tensor::{Metric, Vec3, sub};
 
 /// Part of a mesh on one rank, in local numbering: owned vertices first, along a space-filling
-/// curve, ghosts after.
+/// curve, near ghosts after, far ghosts last.
 #[derive(Debug, Clone, Default)]
 pub struct LocalMesh {
     pub owned: usize,
@@ -25,7 +31,10 @@ pub struct LocalMesh {
     pub lengths: Vec<[f64; 6]>,
     /// Material domain of each tetrahedron.
     pub domains: Vec<u32>,
+    /// Of all ghosts.
     pub halo: Halo,
+    /// Of the near ghosts.
+    pub near_halo: Halo,
 }
 
 /// The whole mesh, as rank 0 distributes it.
@@ -85,6 +94,9 @@ struct Cutter<'a> {
     whole: &'a WholeMesh<'a>,
     /// Tetrahedra that touch a vertex of each rank, in the file's order.
     tetrahedra: Vec<Vec<u32>>,
+    /// Those that touch a near ghost of each rank, but none of its vertices.
+    far_tetrahedra: Vec<Vec<u32>>,
+    near: NearRanks,
     /// Vertices of each rank, in the file's order.
     vertices: Vec<Vec<u32>>,
     /// Local number of each vertex in the part that is being cut; stale elsewhere.
@@ -97,8 +109,12 @@ impl<'a> Cutter<'a> {
         for (v, part) in (0u32..).zip(whole.parts) {
             vertices[*part as usize].push(v);
         }
+        let near = NearRanks::new(whole);
+        let (tetrahedra, far_tetrahedra) = tetrahedra_of_ranks(whole, &near, ranks);
         Self {
-            tetrahedra: tetrahedra_of_ranks(whole, ranks),
+            tetrahedra,
+            far_tetrahedra,
+            near,
             vertices,
             local: vec![0; whole.points.len()],
             whole,
@@ -107,8 +123,11 @@ impl<'a> Cutter<'a> {
 
     /// Cuts out the part of `rank`.
     fn cut(&mut self, rank: usize) -> Part {
-        let Self { whole, local, .. } = self;
+        let Self {
+            whole, local, near, ..
+        } = self;
         let (list, mut owned) = (&self.tetrahedra[rank], self.vertices[rank].clone());
+        let far_list = &self.far_tetrahedra[rank];
         let rank = rank as u32;
         let points: Vec<Vec3> = owned.iter().map(|v| whole.points[*v as usize]).collect();
         let keys = hilbert_keys(&points);
@@ -116,19 +135,26 @@ impl<'a> Cutter<'a> {
         order.sort_by_key(|i| keys[*i as usize]);
         owned = order.iter().map(|i| owned[*i as usize]).collect();
 
-        let corners = list.iter().flat_map(|t| whole.tetrahedra[*t as usize]);
-        let mut ghosts: Vec<u32> = corners
-            .filter(|v| whole.parts[*v as usize] != rank)
-            .collect();
         // Ascending numbers in the file: both sides of a halo agree on this order.
-        ghosts.sort_unstable();
-        ghosts.dedup();
+        let ghosts_of = |list: &[u32]| {
+            let corners = list.iter().flat_map(|t| whole.tetrahedra[*t as usize]);
+            let mut ghosts: Vec<u32> = corners
+                .filter(|v| whole.parts[*v as usize] != rank)
+                .collect();
+            ghosts.sort_unstable();
+            ghosts.dedup();
+            ghosts
+        };
+        let mut ghosts = ghosts_of(list);
+        let mut far = ghosts_of(far_list);
+        far.retain(|v| ghosts.binary_search(v).is_err());
+        ghosts.extend(far);
 
         for (l, v) in (0u32..).zip(owned.iter().chain(&ghosts)) {
             local[*v as usize] = l;
         }
-        let mut sends = Vec::new();
-        let mut tetrahedra: Vec<([u32; 4], u32)> = Vec::with_capacity(list.len());
+        let (mut sends, mut far_sends) = (Vec::new(), Vec::new());
+        let mut tetrahedra: Vec<([u32; 4], u32)> = Vec::with_capacity(list.len() + far_list.len());
         for &t in list {
             let tet = whole.tetrahedra[t as usize];
             tetrahedra.push((tet.map(|v| local[v as usize]), t));
@@ -136,17 +162,29 @@ impl<'a> Cutter<'a> {
                 for u in tet {
                     let other = whole.parts[u as usize];
                     if other != rank {
-                        sends.push([other, v]);
+                        sends.push([other, 0, v]);
                     }
+                    let others = near.of(u).iter().filter(|other| **other != rank);
+                    far_sends.extend(others.map(|other| [*other, 1, v]));
                 }
             }
         }
-        // By (rank, number in the file), the order in which the other side lists its ghosts.
+        for &t in far_list {
+            let tet = whole.tetrahedra[t as usize];
+            tetrahedra.push((tet.map(|v| local[v as usize]), t));
+        }
+        // By (rank, near before far, number in the file), the order in which the other side lists
+        // its ghosts.
         sends.sort_unstable();
         sends.dedup();
-        for [_, v] in &mut sends {
-            *v = local[*v as usize];
-        }
+        far_sends.retain(|[other, _, v]| sends.binary_search(&[*other, 0, *v]).is_err());
+        sends.extend(far_sends);
+        sends.sort_unstable();
+        sends.dedup();
+        let sends = sends.into_iter();
+        let sends = sends
+            .map(|[other, _, v]| [other, local[v as usize]])
+            .collect();
         tetrahedra.sort_unstable_by_key(|(tet, t)| (*tet.iter().min().unwrap_or(&0), *t));
 
         let global_vertices: Vec<u32> = owned.iter().chain(&ghosts).copied().collect();
@@ -168,14 +206,57 @@ impl<'a> Cutter<'a> {
                 tetrahedra: tetrahedra.into_iter().map(|(tet, _)| tet).collect(),
                 global_vertices,
                 halo: Halo::default(),
+                near_halo: Halo::default(),
             },
         }
     }
 }
 
-/// The tetrahedra that touch a vertex of each rank, in the file's order.
-fn tetrahedra_of_ranks(whole: &WholeMesh, ranks: usize) -> Vec<Vec<u32>> {
-    let mut lists = vec![Vec::new(); ranks];
+/// The other ranks that hold each vertex as a near ghost.
+struct NearRanks {
+    offsets: Vec<u32>,
+    ranks: Vec<u32>,
+}
+
+impl NearRanks {
+    fn new(whole: &WholeMesh) -> Self {
+        let mut pairs = Vec::new();
+        for tet in whole.tetrahedra {
+            let parts = tet.map(|v| whole.parts[v as usize]);
+            for (v, part) in tet.iter().zip(parts) {
+                let others = parts.into_iter().filter(|other| *other != part);
+                pairs.extend(others.map(|other| [*v, other]));
+            }
+        }
+        pairs.sort_unstable();
+        pairs.dedup();
+        let mut offsets = vec![0; whole.points.len() + 1];
+        for [v, _] in &pairs {
+            offsets[*v as usize + 1] += 1;
+        }
+        for v in 0..whole.points.len() {
+            offsets[v + 1] += offsets[v];
+        }
+        Self {
+            offsets,
+            ranks: pairs.into_iter().map(|[_, rank]| rank).collect(),
+        }
+    }
+
+    fn of(&self, v: u32) -> &[u32] {
+        &self.ranks[self.offsets[v as usize] as usize..self.offsets[v as usize + 1] as usize]
+    }
+}
+
+/// The tetrahedra that touch a vertex of each rank, and those that touch a near ghost but no vertex
+/// of it, in the file's order.
+fn tetrahedra_of_ranks(
+    whole: &WholeMesh,
+    near: &NearRanks,
+    ranks: usize,
+) -> (Vec<Vec<u32>>, Vec<Vec<u32>>) {
+    let (mut lists, mut far_lists) = (vec![Vec::new(); ranks], vec![Vec::new(); ranks]);
+    let mut far: Vec<u32> = Vec::new();
     for (t, tet) in (0u32..).zip(whole.tetrahedra) {
         let parts = tet.map(|v| whole.parts[v as usize]);
         for (i, part) in parts.iter().enumerate() {
@@ -183,8 +264,16 @@ fn tetrahedra_of_ranks(whole: &WholeMesh, ranks: usize) -> Vec<Vec<u32>> {
                 lists[*part as usize].push(t);
             }
         }
+        far.clear();
+        let all = tet.iter().flat_map(|v| near.of(*v));
+        far.extend(all.filter(|rank| !parts.contains(rank)));
+        far.sort_unstable();
+        far.dedup();
+        for rank in &far {
+            far_lists[*rank as usize].push(t);
+        }
     }
-    lists
+    (lists, far_lists)
 }
 
 /// A [`LocalMesh`] on its way: as much as travels, or lies in a file.
@@ -254,29 +343,57 @@ impl Part {
                 lengths: from_bytes(take(m, 48)?),
                 domains: from_bytes(take(m, 4)?),
                 halo: Halo::default(),
+                near_halo: Halo::default(),
             },
             ghost_ranks: from_bytes(take(n - owned, 4)?),
             sends: from_bytes(take(sends, 8)?),
         })
     }
 
-    /// Makes the halo.
+    /// Makes the halos.
     pub fn finish(self) -> LocalMesh {
-        let mut mesh = self.mesh;
-        let mut neighbours = BTreeMap::<usize, Neighbour>::new();
-        for [rank, v] in self.sends {
-            neighbour(&mut neighbours, rank).send.push(v);
+        // (rank, owned vertex) and near ghosts: those that share a tetrahedron.
+        let owned = self.mesh.owned as u32;
+        let (mut near_sends, mut is_near) = (Vec::new(), vec![false; self.ghost_ranks.len()]);
+        for tet in &self.mesh.tetrahedra {
+            for ghost in tet.iter().filter_map(|u| u.checked_sub(owned)) {
+                let rank = self.ghost_ranks[ghost as usize];
+                let here = tet.iter().filter(|v| **v < owned);
+                near_sends.extend(here.map(|v| [rank, *v]));
+                is_near[ghost as usize] |= tet.iter().any(|v| *v < owned);
+            }
         }
-        for (ghost, rank) in (mesh.owned as u32..).zip(self.ghost_ranks) {
-            neighbour(&mut neighbours, rank).receive.push(ghost);
+        near_sends.sort_unstable();
+        near_sends.dedup();
+        let halo = self.halo(|_| true, |_| true);
+        let near_halo = self.halo(
+            |send| near_sends.binary_search(send).is_ok(),
+            |ghost| is_near[ghost],
+        );
+        LocalMesh {
+            halo,
+            near_halo,
+            ..self.mesh
         }
-        mesh.halo = Halo::new(mesh.owned, neighbours.into_values().collect());
-        mesh
     }
-}
 
-fn neighbour(of: &mut BTreeMap<usize, Neighbour>, rank: u32) -> &mut Neighbour {
-    let neighbour = of.entry(rank as usize).or_default();
-    neighbour.rank = rank as usize;
-    neighbour
+    /// Halo of some of the sends and ghosts.
+    fn halo(&self, sends: impl Fn(&[u32; 2]) -> bool, receives: impl Fn(usize) -> bool) -> Halo {
+        let mut neighbours = BTreeMap::<usize, Neighbour>::new();
+        let mut neighbour = |rank: u32, add: &mut dyn FnMut(&mut Neighbour)| {
+            let neighbour = neighbours.entry(rank as usize).or_default();
+            neighbour.rank = rank as usize;
+            add(neighbour);
+        };
+        for [rank, v] in self.sends.iter().filter(|send| sends(send)) {
+            neighbour(*rank, &mut |n| n.send.push(*v));
+        }
+        for (ghost, rank) in self.ghost_ranks.iter().enumerate() {
+            if receives(ghost) {
+                let local = (self.mesh.owned + ghost) as u32;
+                neighbour(*rank, &mut |n| n.receive.push(local));
+            }
+        }
+        Halo::new(self.mesh.owned, neighbours.into_values().collect())
+    }
 }

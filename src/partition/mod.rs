@@ -8,11 +8,13 @@ mod domains;
 mod graph;
 pub mod local_mesh;
 mod parts;
+mod wave_parts;
 
 pub use cut::{Wish, cut};
 pub use domains::{DomainContact, check_domains, domain_contacts, material_domains, tag_domains};
 pub use graph::Graph;
 pub use parts::vertex_parts;
+pub use wave_parts::wave_parts;
 
 /// Unit cube of n³ cells.
 #[cfg(test)]

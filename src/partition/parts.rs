@@ -25,24 +25,32 @@ pub fn vertex_parts(mesh: &TetMesh, parts: usize) -> Result<Vec<u32>> {
         return Ok(vec![0; n]);
     }
     let graph = vertex_graph(mesh)?;
-    let mut weights = vec![0i32; n];
-    // Where the sum would not fit an i32, vertices count alike.
-    let weighted = mesh.tetrahedron_count() < (i32::MAX as usize / 4).saturating_sub(n);
-    for v in mesh.tetrahedra.iter().flatten() {
-        weights[*v as usize] += 1;
-    }
-    for weight in &mut weights {
-        *weight = (*weight).max(1);
-    }
+    let weights = work(mesh);
     cut(
         &graph,
         &Wish {
             parts,
-            weights: weighted.then_some(&weights[..]),
+            constraints: 1,
+            weights: weights.as_deref(),
             imbalance: 30,
             contiguous: false,
         },
     )
+}
+
+/// What each vertex costs its rank: the tetrahedra around it; `None` where the sum would not fit an
+/// i32, and vertices count alike.
+pub(super) fn work(mesh: &TetMesh) -> Option<Vec<i32>> {
+    let n = mesh.vertex_count();
+    if mesh.tetrahedron_count() >= (i32::MAX as usize / 4).saturating_sub(n) {
+        return None;
+    }
+    let mut work = vec![0i32; n];
+    for v in mesh.tetrahedra.iter().flatten() {
+        work[*v as usize] += 1;
+    }
+    work.iter_mut().for_each(|work| *work = (*work).max(1));
+    Some(work)
 }
 
 #[cfg(test)]

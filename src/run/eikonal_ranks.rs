@@ -60,13 +60,14 @@ fn rows<T: Real>(
     stop: &StopRequests,
 ) -> Result<()> {
     let width = job.case.eikonal.bucket_width;
+    let starts: Vec<u32> = prepared.sources.iter().map(|s| s.vertex).collect();
     let (mut text, mut found) = (header(), Vec::new());
     let mut one: Option<Simulated> = None;
     for n in std::iter::once(&1).chain(ranks.iter().filter(|n| **n > 1)) {
         stop.heed(job.comm, &job.report)?;
         tracing::info!("simulating {n} ranks");
         let begun = Instant::now();
-        prepared.root.mesh.parts = Some(partition::vertex_parts(&prepared.root.mesh, *n)?);
+        prepared.root.mesh.parts = Some(partition::wave_parts(&prepared.root.mesh, *n, &starts)?);
         job.report.add_time("partition", begun.elapsed());
         let begun = Instant::now();
         let expected = one.as_ref().map(|one| &one.phi[..]);

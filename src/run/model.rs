@@ -262,8 +262,7 @@ fn prepare_on(
     mesh.domains = Some(domains);
     let gamma = expand_gamma("domains.gamma", &case.domains.gamma, count, case)?;
     inputs.extend(sources::files(case)?);
-    mesh.parts = Some(partition::vertex_parts(&mesh, ranks)?);
-    let root = Root {
+    let mut root = Root {
         emitters: sources::emitters(case, &mesh, unit_mm)?,
         mesh,
         medium,
@@ -271,6 +270,8 @@ fn prepare_on(
         inputs,
     };
     let sources = sources::resolve(case, &root.sources(root.emitters.clone()), &gamma)?;
+    let starts: Vec<u32> = sources.iter().map(|source| source.vertex).collect();
+    root.mesh.parts = Some(partition::wave_parts(&root.mesh, ranks, &starts)?);
     Ok(Prepared {
         root,
         sources,

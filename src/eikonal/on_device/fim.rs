@@ -121,7 +121,7 @@ impl<T: Real> OnDevice<T> {
             .collect();
         let corners = Array::of(on, &corners)?;
         let mut offsets: Vec<u32> = all.map(|v| mesh.first_incidence(v)).collect();
-        offsets.push(4 * tetrahedra as u32);
+        offsets.push(corners.len() as u32);
         let offsets = Array::of(on, &offsets)?;
         let domains: Vec<u32> = mesh.tetrahedra.iter().map(|tet| tet.domain).collect();
         let gammas = domains.iter().max().map_or(1, |most| *most as usize + 1);
@@ -247,9 +247,11 @@ impl<T: Real> OnDevice<T> {
         })
     }
 
-    /// The corners of each tetrahedron that may win at the times and γ of the last
+    /// The corners of each tetrahedron that may win at the times `phi` and the γ of the last
     /// [`solve`](Self::solve), a bit each, to a relative `tolerance`.
-    pub fn candidates(&self, tolerance: f64) -> Result<Vec<u8>> {
+    pub fn candidates(&self, phi: &[T], tolerance: f64) -> Result<Vec<u8>> {
+        // It knows those of ghosts as far as the iteration needs them.
+        self.phi.write(&*self.device, phi)?;
         let count = self.domains.len();
         let arguments = [
             Argument::of(self.mesh),
