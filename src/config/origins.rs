@@ -90,6 +90,12 @@ impl Origins {
             .any(|source| source.layer != Layer::Default && !source.usual)
     }
 
+    /// All keys with a value.
+    #[cfg(test)]
+    pub(super) fn keys(&self) -> Vec<String> {
+        self.0.keys().cloned().collect()
+    }
+
     /// The error that `key`, which is not given, is needed.
     pub fn missing(
         &self,

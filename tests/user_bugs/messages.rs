@@ -128,7 +128,7 @@ fn man_writes_over_files_of_others() {
 fn contradictory_surfaces_are_taken_as_they_are() {
     let folder = folder();
     let path = folder.path();
-    line(path, "mesh generate biventricle m.h5 --edge 6", &[]).succeeds();
+    line(path, "mesh generate biventricle m.h5 --edge 4.5", &[]).succeeds();
     line(path, "mesh fibres m.h5 f.h5 --write-surfaces s", &[]).succeeds();
     let list = |name: &str| -> Vec<u32> {
         let text = fs::read_to_string(path.join(format!("s/{name}.vtx"))).unwrap();

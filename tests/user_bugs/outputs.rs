@@ -41,7 +41,7 @@ fn a_failing_run_leaves_an_empty_folder() {
 fn datasets_of_a_partition_have_no_unit() {
     let folder = folder();
     let path = folder.path();
-    line(path, "mesh generate ellipsoid m.h5 --edge 6", &[]).succeeds();
+    line(path, "mesh generate ellipsoid m.h5 --edge 5", &[]).succeeds();
     line(path, "mesh partition m.h5 p.h5 --parts 3 --domains 2", &[]).succeeds();
     let file = hdf5::File::open(path.join("p.h5")).unwrap();
     let group = file.group("partition").unwrap();

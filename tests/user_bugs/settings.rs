@@ -18,8 +18,7 @@ fn refinement_to_the_present_number_of_domains_is_silent() {
             &settings,
         );
         let said = said.succeeds();
-        let told = warnings(&said).join("\n");
-        told
+        warnings(&said).join("\n")
     };
     let key = "inversion.refinement.domains";
     for most in ["2", "3"] {
@@ -47,8 +46,7 @@ fn dat_of_a_simulation_without_a_bridge_is_silent() {
     let dat = "output.formats=[\"xdmf\",\"dat\"]";
     let told = |settings: &[&str]| {
         let said = line(path, "fk fk.toml --overwrite --output out", settings).succeeds();
-        let told = warnings(&said).join("\n");
-        told
+        warnings(&said).join("\n")
     };
     let without = told(&[dat]);
     assert!(
@@ -86,12 +84,12 @@ fn a_dataset_of_a_dat_file_is_silent() {
     assert_eq!(told.len(), 2, "{told:?}");
     for (told, words) in told.iter().zip([
         [
-            "measured.toml:11: inversion.measured.dataset",
+            "measured.toml:10: inversion.measured.dataset",
             "/times",
             ".dat",
         ],
         [
-            "measured.toml:12: inversion.vertices.dataset",
+            "measured.toml:11: inversion.vertices.dataset",
             "/vertices",
             ".vtx",
         ],

@@ -130,7 +130,7 @@ fn every_key_is_known_to_the_program() {
     ));
     let mut used = std::collections::BTreeSet::new();
     for case in cases {
-        let keys = case.unwrap().origins.0.into_keys();
+        let keys = case.unwrap().origins.keys().into_iter();
         used.extend(keys.map(|key| {
             let path: Vec<String> = key.split('.').map(str::to_string).collect();
             SCHEMA.pattern(&path)
