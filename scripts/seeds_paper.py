@@ -229,6 +229,6 @@ sensitivity to the tensor, df/dM, varies most ([config/invert-refine.toml](../co
     yield diagram(
         "refinement", "Misfit over the number of domains", ["domains", "misfit f (ms²)"],
         *([level["domains"], f"{level['misfit']:.6g}"] for level in levels),
-        title="Domains split where df/dM varies", y="misfit f (ms²)", logarithmic="y",
+        title="Domains split where df/dM varies", y="", logarithmic="y",
     )
     yield f"![γ of the domains found]({picture_of})\n"

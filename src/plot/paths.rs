@@ -45,11 +45,35 @@ pub fn draw(
     seen.sort_by(|a, b| a.0.total_cmp(&b.0));
     let width = canvas.points(3.0).max(1) as u32;
     canvas.draw(on, |area| {
-        for (_, pixels, colour) in seen.into_iter().filter(|(_, pixels, _)| pixels.len() > 1) {
-            area.draw(&PathElement::new(pixels, rgb(colour).stroke_width(width)))?;
+        for (_, pixels, colour) in &seen {
+            for piece in pieces(pixels) {
+                let stroke = rgb(*colour).stroke_width(width);
+                area.draw(&PathElement::new(piece.to_vec(), stroke))?;
+            }
         }
         Ok(())
     })
+}
+
+/// A line in pieces that share their ends and do not turn back: what plotters paints of a line that
+/// lies upon itself cancels out.
+fn pieces(points: &[(i32, i32)]) -> Vec<&[(i32, i32)]> {
+    /// Points of a piece.
+    const MOST: usize = 16;
+    let turns_back = |i: usize| {
+        let [a, b, c] = [points[i - 1], points[i], points[i + 1]];
+        (b.0 - a.0) * (c.0 - b.0) + (b.1 - a.1) * (c.1 - b.1) <= 0
+    };
+    let mut pieces = Vec::new();
+    let mut begin = 0;
+    for i in 1..points.len() {
+        let last = i + 1 == points.len();
+        if last || i - begin + 1 >= MOST || turns_back(i) {
+            pieces.push(&points[begin..=i]);
+            begin = i;
+        }
+    }
+    pieces
 }
 
 #[cfg(test)]
@@ -108,5 +132,17 @@ mod tests {
             assert_eq!(image.pixel(600, 200) == [0; 3], closed, "between its ends");
             assert_eq!(image.pixel(675, 125), [0; 3]);
         }
+    }
+
+    #[test]
+    fn a_line_is_cut_where_it_turns_back() {
+        let there_and_back = [(0, 0), (5, 0), (9, 1), (5, 0), (0, 0)];
+        let cut = pieces(&there_and_back);
+        assert_eq!(cut, [&there_and_back[..3], &there_and_back[2..]]);
+        let long: Vec<(i32, i32)> = (0..40).map(|i| (i, i)).collect();
+        let cut = pieces(&long);
+        assert_eq!(cut.iter().map(|p| p.len() - 1).sum::<usize>(), 39);
+        assert!(cut.windows(2).all(|w| w[0].last() == w[1].first()));
+        assert!(pieces(&[(1, 1)]).is_empty() && pieces(&[]).is_empty());
     }
 }
