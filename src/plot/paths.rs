@@ -20,6 +20,9 @@ pub struct Path {
     pub colour: Colour,
 }
 
+/// Column and row.
+type Pixel = (i32, i32);
+
 /// Draws `paths` as seen from `view` on `on`, what is nearer over what is farther.
 pub fn draw(
     canvas: &mut Canvas,
@@ -29,13 +32,14 @@ pub fn draw(
     paths: &[Path],
 ) -> Result<()> {
     let size = [on.width as usize, on.height as usize];
-    let mut seen: Vec<(f64, Vec<(i32, i32)>, Colour)> = Vec::new();
+    // Depth, pixels and colour of each.
+    let mut seen = Vec::<(f64, Vec<Pixel>, Colour)>::new();
     for path in paths {
         let first = path.points.first().filter(|_| path.closed);
         let places = path.points.iter().chain(first);
         let places: Vec<Vec3> = places.map(|p| projection.place(view, *p, size)).collect();
         let depth = places.iter().map(|p| p[2]).sum::<f64>() / places.len().max(1) as f64;
-        let mut pixels: Vec<(i32, i32)> = (places.iter())
+        let mut pixels: Vec<Pixel> = (places.iter())
             .map(|p| (p[0].round() as i32, p[1].round() as i32))
             .collect();
         // Of points closer than a pixel plotters would make a line of squares.
@@ -57,7 +61,7 @@ pub fn draw(
 
 /// A line in pieces that share their ends and do not turn back: what plotters paints of a line that
 /// lies upon itself cancels out.
-fn pieces(points: &[(i32, i32)]) -> Vec<&[(i32, i32)]> {
+fn pieces(points: &[Pixel]) -> Vec<&[Pixel]> {
     /// Points of a piece.
     const MOST: usize = 16;
     let turns_back = |i: usize| {
