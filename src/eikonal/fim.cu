@@ -7,7 +7,7 @@
 #define ACTIVE 1u
 #define IN_BATCH 2u
 #define LANES 32 // threads of a vertex
-#define SLACK ((Real)(1 - 4 * EPSILON))
+#define BELOW ((Real)(1 - SLACK)) // what counts as a fall, relative to the time
 #define PATIENCE 12u
 #define SMALL_FALL 1e-3
 
@@ -24,7 +24,7 @@ struct Mesh {
 struct Control {
     double lowest, lowest_next; // earliest active time, now and in the next iteration
     double width, cap;          // of a bucket; nothing from this time on is taken
-    uint64 solves, updates, batches, put_off;
+    uint64 solves, updates, batches;
     uint32 active, next, batch; // lengths of the lists
     uint32 patient;             // whether small falls are put off
 };
@@ -45,7 +45,7 @@ DEVICE void activate(const Lists &l, Control *control, uint32 *count, uint32 *li
 // The front at the vertices that are below what is known.
 KERNEL(begin, VALUE Mesh mesh, Control *control, VALUE Lists l) {
     for (int v = thread_index(); v < mesh.count; v += thread_count())
-        if (l.phi[v] < l.known[v] * SLACK)
+        if (l.phi[v] < l.known[v] * BELOW)
             activate(l, control, &control->active, l.active, &control->lowest, v, l.phi[v]);
 }
 
@@ -77,14 +77,12 @@ KERNEL(take, Control *control, VALUE Lists l) {
         limit = lowest * (1 + 1e-6);
     if (limit > control->cap)
         limit = control->cap;
-    uint64 put_off = 0;
     for (int i = thread_index(); i < (int)control->active; i += thread_count()) {
         const uint32 v = l.active[i];
         const Real time = l.phi[v];
         if ((double)time < limit) {
             if (puts_off(control, l, v)) {
                 l.state[v] = 0;
-                put_off++;
             } else {
                 l.state[v] = IN_BATCH;
                 l.batch[atomicAdd(&control->batch, 1u)] = v;
@@ -94,8 +92,6 @@ KERNEL(take, Control *control, VALUE Lists l) {
             atomic_least(&control->lowest_next, (double)time);
         }
     }
-    if (put_off)
-        atomicAdd(&control->put_off, put_off);
 }
 
 // The other corners of each corner, ascending, and the lengths as that corner sees them.
@@ -123,7 +119,7 @@ DEVICE int solve(const Mesh &mesh, Control *control, const Lists &l, const uint3
     if (is_too_late(k, p, times[C]))
         return 0;
     const Real time = arrival(k, p);
-    if (time < times[C] * SLACK && time < atomic_least(&l.phi[w], time))
+    if (time < times[C] * BELOW && time < atomic_least(&l.phi[w], time))
         activate(l, control, &control->next, l.next, &control->lowest_next, w, time);
     return 1;
 }

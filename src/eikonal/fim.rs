@@ -17,8 +17,6 @@ pub struct FimCounters {
     pub local_solves: u64,
     pub vertex_updates: u64,
     pub batches: u64,
-    /// Falls put off: the fixed point is not reached.
-    pub put_off: u64,
 }
 
 impl std::ops::AddAssign for FimCounters {
@@ -26,7 +24,6 @@ impl std::ops::AddAssign for FimCounters {
         self.local_solves += other.local_solves;
         self.vertex_updates += other.vertex_updates;
         self.batches += other.batches;
-        self.put_off += other.put_off;
     }
 }
 
@@ -52,8 +49,8 @@ pub struct Iteration<'a, T: Real> {
 
 impl<T: Real> Iteration<'_, T> {
     /// Lowers `phi` (owned, then ghosts; times ≥ 0 that can only fall, ghosts included) to the
-    /// fixed point of the local solver, to within rounding and what is put off. The times that
-    /// fell below `known` are news to the tetrahedra around them. Collective.
+    /// fixed point of the local solver, to within the [slack](super::tolerance) and what is put off.
+    /// The times that fell below `known` are news to the tetrahedra around them. Collective.
     pub fn solve(
         &self,
         comm: &dyn Communicator,

@@ -220,7 +220,6 @@ impl<'a, T: Real> Front<'a, T> {
             if !put_off {
                 self.set_time(v, -self.time(v));
             }
-            counters.put_off += u64::from(put_off);
             !put_off
         });
         // Neighbours in memory one after the other.

@@ -43,7 +43,6 @@ struct Control {
     solves: u64,
     updates: u64,
     batches: u64,
-    put_off: u64,
     active: u32,
     next: u32,
     batch: u32,
@@ -243,7 +242,6 @@ impl<T: Real> OnDevice<T> {
             local_solves: control.solves,
             vertex_updates: control.updates,
             batches: control.batches,
-            put_off: control.put_off,
         })
     }
 

@@ -9,6 +9,7 @@ mod levels;
 pub use fim::OnDevice;
 pub use levels::{Levels, levels};
 
+use super::tolerance;
 use crate::device::{Program, program};
 use crate::real::Real;
 
@@ -38,6 +39,7 @@ pub fn program<T: Real>() -> Program {
         defines: vec![
             ("Real", program::number(size_of::<T>())),
             ("EPSILON", format!("{:e}", T::EPSILON)),
+            ("SLACK", format!("{:e}", tolerance::slack::<T>())),
         ],
         sources: vec![
             (
