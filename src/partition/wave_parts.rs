@@ -50,30 +50,32 @@ pub fn wave_parts(mesh: &TetMesh, parts: usize, sources: &[u32]) -> Result<Vec<u
 /// source reaches is in the last.
 fn shells(graph: &Graph, sources: &[u32], work: &[i32]) -> Vec<usize> {
     let total: u64 = work.iter().map(|w| *w as u64).sum();
-    let mut shell = vec![SHELLS - 1; graph.size()];
-    let mut seen = vec![false; graph.size()];
+    let mut shell = vec![SHELLS; graph.size()];
     let mut front: Vec<u32> = Vec::new();
     for v in sources {
-        if !std::mem::replace(&mut seen[*v as usize], true) {
+        if shell[*v as usize] == SHELLS {
+            shell[*v as usize] = 0;
             front.push(*v);
         }
     }
     let mut done = 0;
     while !front.is_empty() {
-        // Half of the layer's work is done before its middle.
-        let layer = front.iter().map(|v| work[*v as usize] as u64).sum::<u64>();
-        let current = (SHELLS as u64 * (2 * done + layer) / (2 * total.max(1))) as usize;
-        done += layer;
+        done += front.iter().map(|v| work[*v as usize] as u64).sum::<u64>();
+        let current = ((SHELLS as u64 * done / total.max(1)) as usize).min(SHELLS - 1);
         let mut next = Vec::new();
         for v in front {
-            shell[v as usize] = current.min(SHELLS - 1);
             for u in graph.neighbours_of(v as usize) {
-                if !std::mem::replace(&mut seen[*u as usize], true) {
+                let shell = &mut shell[*u as usize];
+                if *shell == SHELLS {
+                    *shell = current;
                     next.push(*u as u32);
                 }
             }
         }
         front = next;
+    }
+    for shell in &mut shell {
+        *shell = (*shell).min(SHELLS - 1);
     }
     shell
 }
@@ -105,6 +107,7 @@ mod tests {
 
     #[test]
     fn shells_grow_from_the_sources() {
+        // Of fewer layers the last would hold more than a shell.
         let mesh = cube(16);
         let work = vec![1; mesh.vertex_count()];
         let graph = vertex_graph(&mesh).unwrap();
