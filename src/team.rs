@@ -5,7 +5,6 @@
 //! spinning.
 
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::time::Duration;
 
 use rayon::{ThreadPool, ThreadPoolBuilder};
 
@@ -70,13 +69,6 @@ pub struct Barrier {
 /// one of them may be the thread that it waits for.
 const SPINS: usize = 200;
 
-/// Turns, the latter of about 1 µs, before it sleeps: a scheduler may give a thread that only yields
-/// its processor back at once.
-const YIELDS: usize = SPINS + 200;
-
-/// How long it sleeps at a time.
-const NAP: Duration = Duration::from_micros(20);
-
 impl Barrier {
     fn new(threads: usize) -> Self {
         Self {
@@ -106,10 +98,10 @@ impl Barrier {
                 "another thread of the team panicked"
             );
             spins += 1;
-            match spins {
-                0..SPINS => std::hint::spin_loop(),
-                SPINS..YIELDS => std::thread::yield_now(),
-                _ => std::thread::sleep(NAP),
+            if spins < SPINS {
+                std::hint::spin_loop();
+            } else {
+                std::thread::yield_now();
             }
         }
     }
