@@ -1,21 +1,31 @@
 //! The active list of the fast iterative method, in buckets of increasing arrival time.
 //!
 //! A vertex is active when its time fell and the tetrahedra around it do not know yet. Taking the
-//! lowest bucket first keeps a time from being corrected again and again (classical FIM: about 200
+//! lowest buckets first keeps a time from being corrected again and again (classical FIM: about 200
 //! local solves per vertex; in buckets: 20 to 40).
 //!
-//! A vertex that falls again enters its new bucket, too. Which entry counts is the caller's to
-//! know: he is asked whether a vertex is still active.
+//! A vertex that falls again enters its new bucket, too, and leaves a stale entry behind. Which entry
+//! counts is the caller's to know: he is asked whether a vertex is still active.
 
 /// Buckets beyond this many share the last one: correct still, only less ordered.
 const MOST_BUCKETS: usize = 1 << 20;
+
+/// Buckets of a batch at most.
+pub const WINDOW: usize = 4;
 
 /// Active vertices by arrival time.
 #[derive(Debug, Clone)]
 pub struct ActiveList {
     per_width: f64,
-    buckets: Vec<Vec<u32>>,
+    buckets: Vec<Bucket>,
     lowest: usize,
+}
+
+#[derive(Debug, Clone, Default)]
+struct Bucket {
+    entries: Vec<u32>,
+    /// Those that are not stale.
+    active: usize,
 }
 
 impl ActiveList {
@@ -40,38 +50,92 @@ impl ActiveList {
     #[inline(always)]
     pub fn activate(&mut self, v: u32, active: bool, before: f64, time: f64) {
         let bucket = self.bucket(time);
-        // Already in that bucket; or a stale entry will be left behind in a later one.
-        if active && self.bucket(before) == bucket {
-            return;
+        if active {
+            let before = self.bucket(before);
+            if before == bucket {
+                return;
+            }
+            self.buckets[before].active -= 1;
         }
         if bucket >= self.buckets.len() {
-            self.buckets.resize_with(bucket + 1, Vec::new);
+            self.buckets.resize_with(bucket + 1, Bucket::default);
         }
-        self.buckets[bucket].push(v);
+        self.buckets[bucket].entries.push(v);
+        self.buckets[bucket].active += 1;
         self.lowest = self.lowest.min(bucket);
     }
 
-    /// The lowest bucket that holds an active vertex.
-    pub fn lowest(&mut self, active: impl Fn(u32) -> bool) -> Option<usize> {
+    /// The lowest bucket that holds an active vertex, and how many it and the next ones hold.
+    pub fn lowest(&mut self) -> Option<(usize, [usize; WINDOW])> {
         while self.lowest < self.buckets.len() {
-            let bucket = &mut self.buckets[self.lowest];
-            // An entry whose vertex went out through a lower bucket is stale.
-            while bucket.last().is_some_and(|v| !active(*v)) {
-                bucket.pop();
+            if self.buckets[self.lowest].active > 0 {
+                let rest = &self.buckets[self.lowest..];
+                let count = |b: usize| rest.get(b).map_or(0, |bucket| bucket.active);
+                return Some((self.lowest, std::array::from_fn(count)));
             }
-            if !bucket.is_empty() {
-                return Some(self.lowest);
-            }
+            self.buckets[self.lowest].entries.clear();
             self.lowest += 1;
         }
         None
     }
 
-    /// Moves the entries of a bucket for which `take` is true to `batch`, and drops the others.
-    pub fn take(&mut self, bucket: usize, batch: &mut Vec<u32>, mut take: impl FnMut(u32) -> bool) {
+    /// Moves the entries of the buckets for which `take` is true to `batch`, and drops the others.
+    pub fn take(
+        &mut self,
+        buckets: std::ops::Range<usize>,
+        batch: &mut Vec<u32>,
+        mut take: impl FnMut(u32) -> bool,
+    ) {
         batch.clear();
-        if let Some(entries) = self.buckets.get_mut(bucket) {
-            batch.extend(entries.drain(..).filter(|v| take(*v)));
+        let count = self.buckets.len();
+        for bucket in &mut self.buckets[buckets.start.min(count)..buckets.end.min(count)] {
+            batch.extend(bucket.entries.drain(..).filter(|v| take(*v)));
+            bucket.active = 0;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What a batch takes, and what is counted, against a plain list of times.
+    #[test]
+    fn buckets_hold_what_a_plain_list_holds() {
+        let mut list = ActiveList::new(0.5);
+        let mut times: Vec<Option<f64>> = vec![None; 40];
+        let mut next = 1u32;
+        let mut random = move || {
+            next = next.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+            f64::from(next >> 8) / f64::from(1 << 24)
+        };
+        let mut batch = Vec::new();
+        for round in 0..400 {
+            for _ in 0..5 {
+                let v = (random() * 40.0) as usize;
+                let time = times[v].unwrap_or(20.0) * random();
+                let before = times[v].unwrap_or(f64::INFINITY);
+                list.activate(v as u32, times[v].is_some(), before, time);
+                times[v] = Some(time);
+            }
+            let bucket = |time: f64| (time / 0.5) as usize;
+            let active = || times.iter().flatten().map(|time| bucket(*time));
+            let lowest = active().min();
+            let count = |from: usize| {
+                std::array::from_fn(|b| active().filter(|bucket| *bucket == from + b).count())
+            };
+            assert_eq!(list.lowest(), lowest.map(|from| (from, count(from))));
+            let from = lowest.unwrap();
+            let end = from + 1 + round % WINDOW;
+            let mut expected: Vec<u32> = (0u32..40)
+                .filter(|v| times[*v as usize].is_some_and(|time| bucket(time) < end))
+                .collect();
+            list.take(from..end, &mut batch, |v| {
+                times[v as usize].take().is_some()
+            });
+            batch.sort_unstable();
+            expected.sort_unstable();
+            assert_eq!(batch, expected);
         }
     }
 }

@@ -2,15 +2,17 @@
 //!
 //! Each vertex belongs to one thread, which alone lowers its time and keeps it in its active list.
 //! A batch goes through three phases with a barrier after each: every thread takes its vertices of
-//! the lowest bucket; the tetrahedra around the vertices of all are solved, shared out as threads
-//! come for more; every thread applies what was found for its vertices. Times are read in the
-//! second phase only and written in the third only, and a minimum does not depend on the order of
-//! its terms: the iteration takes the same course for any number of threads.
+//! the lowest bucket (several threads: of as many as make the batch worth the trouble); the tetrahedra
+//! around the vertices of all are solved, each thread's own first, then what others left; every thread
+//! applies what was found for its vertices. Times are read in the second phase only and written in
+//! the third only, and a minimum does not depend on the order of its terms: with a given number of
+//! threads the iteration takes the same course every time.
 
+use std::ops::Range;
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicUsize, Ordering::Relaxed};
 use std::sync::{Mutex, MutexGuard, PoisonError, RwLock};
 
-use super::active_list::ActiveList;
+use super::active_list::{ActiveList, WINDOW};
 use super::fim::{FimCounters, Iteration, Patience};
 use super::metric_mesh::Incidence;
 use super::pipeline::{Pipeline, Source};
@@ -40,8 +42,16 @@ const SHARE: std::ops::RangeInclusive<usize> = 4..=32;
 /// Shares of each thread in a batch, where they are not too small.
 const SHARES: usize = 4;
 
-/// Consecutive vertices that belong to one thread.
-const STRIPE: u32 = 64;
+/// Vertices for each thread that make a batch worth the trouble, where there are several: else they
+/// wait for one another more than they work.
+const ENOUGH: usize = 64;
+
+/// Consecutive vertices that belong to one thread are 2 to the power of these: enough that the
+/// caches of two threads hold different ones, few enough that all have their share of the front.
+const STRIPE: std::ops::RangeInclusive<u32> = 6..=10;
+
+/// Stripes of each thread in a mesh, where they are not too large.
+const STRIPES: usize = 16;
 
 /// Vertices and times proposed for them.
 type Proposals<T> = Vec<(u32, T)>;
@@ -62,10 +72,14 @@ pub struct Front<'a, T: Real> {
     batches: Vec<RwLock<Vec<u32>>>,
     /// Times proposed by one thread for the vertices of another: `proposals[to][from]`.
     proposals: Vec<Vec<Mutex<Proposals<T>>>>,
-    /// The lowest bucket of each thread.
-    lowest: Vec<AtomicUsize>,
-    /// The part of the batch to be taken next.
-    next: AtomicUsize,
+    /// The lowest bucket of each thread, and how many are active there and in the next ones.
+    lowest: Vec<(AtomicUsize, [AtomicUsize; WINDOW])>,
+    /// Vertices that make a batch worth the trouble.
+    enough: usize,
+    /// Consecutive vertices that belong to one thread, as a power of two.
+    stripe: u32,
+    /// Where the next share of each thread's part of the batch begins.
+    next: Vec<AtomicUsize>,
     /// Small falls after which further ones are put off.
     patience: u8,
 }
@@ -105,8 +119,16 @@ impl<'a, T: Real> Front<'a, T> {
                 .clone()
                 .map(|_| threads.clone().map(|_| Mutex::default()).collect())
                 .collect(),
-            lowest: threads.clone().map(|_| AtomicUsize::new(0)).collect(),
-            next: AtomicUsize::new(0),
+            lowest: threads.clone().map(|_| Default::default()).collect(),
+            enough: match iteration.team.threads() {
+                1 => 1,
+                threads => ENOUGH * threads,
+            },
+            stripe: (phi.len() / (STRIPES * threads.len()))
+                .max(1)
+                .ilog2()
+                .clamp(*STRIPE.start(), *STRIPE.end()),
+            next: threads.clone().map(|_| AtomicUsize::new(0)).collect(),
             patience: patience(ranks),
             iteration,
         };
@@ -142,7 +164,7 @@ impl<'a, T: Real> Front<'a, T> {
     fn thread_of(&self, v: u32) -> usize {
         match self.workers.len() {
             1 => 0,
-            threads => (v / STRIPE) as usize % threads,
+            threads => (v >> self.stripe) as usize % threads,
         }
     }
 
@@ -173,7 +195,8 @@ impl<'a, T: Real> Front<'a, T> {
     /// The lowest bucket that holds an active vertex.
     pub fn lowest(&self) -> Option<usize> {
         (0..self.workers.len())
-            .filter_map(|k| self.worker(k).active.lowest(|v| self.is_active(v)))
+            .filter_map(|k| self.worker(k).active.lowest())
+            .map(|(bucket, _)| bucket)
             .min()
     }
 
@@ -189,15 +212,17 @@ impl<'a, T: Real> Front<'a, T> {
     fn work(&self, thread: usize, barrier: &Barrier, limit: usize) {
         let worker = &mut *self.worker(thread);
         loop {
-            let lowest = worker.active.lowest(|v| self.is_active(v));
-            self.lowest[thread].store(lowest.unwrap_or(usize::MAX), Relaxed);
+            let (lowest, counts) = worker.active.lowest().unwrap_or((usize::MAX, [0; WINDOW]));
+            self.lowest[thread].0.store(lowest, Relaxed);
+            for (shared, count) in self.lowest[thread].1.iter().zip(counts) {
+                shared.store(count, Relaxed);
+            }
             barrier.wait();
             // All threads find the same.
-            let bucket = self.lowest.iter().map(|b| b.load(Relaxed)).min();
-            let Some(bucket) = bucket.filter(|b| *b < limit) else {
+            let Some(buckets) = self.next_buckets(limit) else {
                 return;
             };
-            self.take(thread, worker, bucket);
+            self.take(thread, worker, buckets);
             barrier.wait();
             self.resolve(thread, worker);
             barrier.wait();
@@ -205,13 +230,29 @@ impl<'a, T: Real> Front<'a, T> {
         }
     }
 
-    /// Takes the thread's vertices of a bucket for the batch.
-    fn take(&self, thread: usize, worker: &mut Worker<T>, bucket: usize) {
+    /// The buckets of the next batch, all below `limit`: the lowest one, and as many of the next
+    /// ones as make a batch worth the trouble.
+    fn next_buckets(&self, limit: usize) -> Option<Range<usize>> {
+        let lowest = self.lowest.iter().map(|(lowest, _)| lowest.load(Relaxed));
+        let first = lowest.min().filter(|first| *first < limit)?;
+        let (mut end, mut count) = (first, 0);
+        while count < self.enough && end < limit.min(first + WINDOW) {
+            for (lowest, counts) in &self.lowest {
+                let at = end.checked_sub(lowest.load(Relaxed));
+                count += at.map_or(0, |at| counts[at].load(Relaxed));
+            }
+            end += 1;
+        }
+        Some(first..end)
+    }
+
+    /// Takes the thread's vertices of some buckets for the batch.
+    fn take(&self, thread: usize, worker: &mut Worker<T>, buckets: Range<usize>) {
         let Worker {
             active, counters, ..
         } = worker;
         let mut batch = write(&self.batches[thread]);
-        active.take(bucket, &mut batch, |v| {
+        active.take(buckets, &mut batch, |v| {
             if !self.is_active(v) {
                 return false;
             }
@@ -225,9 +266,9 @@ impl<'a, T: Real> Front<'a, T> {
         // Neighbours in memory one after the other.
         batch.sort_unstable();
         counters.vertex_updates += batch.len() as u64;
+        self.next[thread].store(0, Relaxed);
         if thread == 0 {
             counters.batches += 1;
-            self.next.store(0, Relaxed);
         }
     }
 
@@ -254,12 +295,17 @@ impl<'a, T: Real> Front<'a, T> {
             1 => *SHARE.end(),
             threads => (count / (SHARES * threads)).clamp(*SHARE.start(), *SHARE.end()),
         };
-        let parts = batches.iter().flat_map(|batch| batch.chunks(share));
-        let mut mine = self.next.fetch_add(1, Relaxed);
-        for (part, vertices) in parts.enumerate() {
-            if part == mine {
+        // Its own first: they lie in its caches.
+        let mine_first = (0..batches.len()).map(|k| (thread + k) % batches.len());
+        for owner in mine_first {
+            let batch = &batches[owner];
+            loop {
+                let from = self.next[owner].fetch_add(share, Relaxed).min(batch.len());
+                let vertices = &batch[from..batch.len().min(from + share)];
+                if vertices.is_empty() {
+                    break;
+                }
                 self.resolve_around(worker, vertices);
-                mine = self.next.fetch_add(1, Relaxed);
             }
         }
         worker.pipeline.finish();
