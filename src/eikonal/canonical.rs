@@ -7,30 +7,18 @@
 //! whole ([`cycles`](super::cycles)). Across ranks the order is worked off as far as each rank
 //! can, then what is new goes to the ghosts, round by round.
 
-use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
-
-use rayon::prelude::*;
-
 use super::candidates::Candidates;
 use super::components::strongly_connected;
 use super::cycles::{ComponentData, Numbers};
 use super::levels::{Levels, NONE, News};
-use super::metric_mesh::{FACE, MetricMesh};
-use super::stencils::Stencils;
+use super::metric_mesh::MetricMesh;
 use super::upwind::{CausalOrder, Round, SharedCycle, UpwindStencil};
 use super::winners::Winners;
 use crate::comm::halo::{Halo, Traffic};
 use crate::comm::{Communicator, broadcast_slice, from_bytes};
 use crate::error::{Error, Result};
 use crate::real::Real;
-use crate::simd::prefetch;
 use crate::team::Team;
-
-/// Vertices per task.
-const CHUNK: usize = 4096;
-
-/// Vertices ahead for which memory is asked for.
-const AHEAD: usize = 8;
 
 /// The problem on one rank.
 pub struct Problem<'a, T> {
@@ -109,17 +97,16 @@ pub fn canonical<T: Real>(
     if pass.cycles_known {
         comm.sum_u64(&mut split_cycles);
     }
-    let mut stencils = pass.stencils();
-    let ghost_stencils = stencils.split_off(problem.mesh.owned);
-    let winners = &pass.levels.graph;
+    let winners = pass.levels.graph;
     for (phi, shared) in phi.iter_mut().zip(&winners.phi) {
         *phi = T::load(shared);
     }
+    // In place.
+    let stencils = winners.stencils.into_iter().map(UpwindStencil::from);
+    let mut stencils: Vec<UpwindStencil> = stencils.collect();
+    let ghost_stencils = stencils.split_off(problem.mesh.owned);
     Ok(Canonical {
-        // One more for each stencil.
-        local_solves: pass.local_solves
-            + winners.local_solves.load(Relaxed)
-            + stencils.len() as u64,
+        local_solves: pass.local_solves + winners.local_solves.into_inner(),
         stencils,
         ghost_stencils,
         cyclic_vertices: (cyclic + shared) as u64,
@@ -238,42 +225,6 @@ impl<'a, T: Real> Pass<'a, T> {
         self.levels.resolve(u, cycle, &mut news);
         self.ready = news.ready;
         self.hear_of(news.cycles);
-    }
-
-    /// The stencils of the winners, with the final times.
-    fn stencils(&self) -> Vec<UpwindStencil> {
-        let Problem {
-            mesh,
-            inv_gamma,
-            candidates,
-            ..
-        } = *self.problem;
-        let graph = &self.levels.graph;
-        let candidate = |w: &AtomicU32| candidates.all().get(w.load(Relaxed) as usize);
-        let mut stencils = vec![UpwindStencil::fixed(); graph.winners.len()];
-        let chunks = stencils.par_chunks_mut(CHUNK);
-        chunks
-            .zip(graph.winners.par_chunks(CHUNK))
-            .for_each(|(stencils, winners)| {
-                let mut block = Box::<Stencils<T>>::default();
-                for (i, winner) in winners.iter().enumerate() {
-                    if let Some(ahead) = winners.get(i + AHEAD).and_then(candidate) {
-                        prefetch(&mesh.tetrahedra, ahead.tetrahedron());
-                    }
-                    let Some(candidate) = candidate(winner) else {
-                        continue;
-                    };
-                    let vertices = mesh.tetrahedra[candidate.tetrahedron()].vertices;
-                    stencils[i].vertices = FACE[candidate.corner()].map(|i| vertices[i]);
-                    stencils[i].tetrahedron = candidate.tetrahedron() as u32;
-                    let problem = candidate.problem(mesh, inv_gamma, |u| graph.time(u));
-                    block.push(i as u32, &problem, |i, _, at| {
-                        stencils[i as usize].complete(at)
-                    });
-                }
-                block.finish(|i, _, at| stencils[i as usize].complete(at));
-            });
-        stencils
     }
 
     /// Sends the vertices resolved in this round to the ranks that hold them as ghosts.
@@ -464,9 +415,7 @@ impl<'a, T: Real> Pass<'a, T> {
         self.cycles[c as usize].solved = true;
         for v in self.cycles[c as usize].owned.clone() {
             // The time itself stays as the cycle's fixed point has it.
-            let (winner, solves) = self.levels.graph.winner(v);
-            self.levels.graph.winners[v as usize].store(winner, Relaxed);
-            self.local_solves += solves;
+            self.local_solves += self.levels.graph.set_stencil(v);
             self.order.vertices.push(v);
             self.owned += 1;
         }

@@ -1,5 +1,7 @@
 //! The upwind stencils of a solution and their causal order: all that derivatives need.
 
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering::Relaxed};
+
 use super::local_solver::Stencil;
 use crate::real::Real;
 
@@ -30,14 +32,6 @@ impl UpwindStencil {
         }
     }
 
-    /// Takes over where the minimum is attained.
-    #[inline(always)]
-    pub(super) fn complete<T: Real>(&mut self, at: &Stencil<T>) {
-        let [a, b, c] = at.lambda;
-        self.lambda = [a.value(), b.value(), c.value()];
-        self.s = at.s.value();
-    }
-
     /// Whether the time depends on nothing: a source, or not reached.
     #[inline(always)]
     pub fn is_fixed(&self) -> bool {
@@ -51,6 +45,52 @@ impl UpwindStencil {
             .into_iter()
             .zip(self.lambda)
             .filter(|(_, lambda)| *lambda > 0.0)
+    }
+}
+
+/// An [`UpwindStencil`] that a thread writes and others may write beside, as large as one.
+pub(super) struct SharedStencil {
+    vertices: [AtomicU32; 3],
+    tetrahedron: AtomicU32,
+    /// Bits of λ and s.
+    lambda: [AtomicU64; 3],
+    s: AtomicU64,
+}
+
+impl SharedStencil {
+    /// A vertex whose time does not depend on others.
+    pub fn fixed() -> Self {
+        Self {
+            vertices: Default::default(),
+            tetrahedron: AtomicU32::new(UpwindStencil::NONE),
+            lambda: Default::default(),
+            s: AtomicU64::new(0),
+        }
+    }
+
+    /// Takes over the face and the tetrahedron, and where the minimum is attained.
+    #[inline(always)]
+    pub fn set<T: Real>(&self, vertices: [u32; 3], tetrahedron: u32, at: &Stencil<T>) {
+        for (to, vertex) in self.vertices.iter().zip(vertices) {
+            to.store(vertex, Relaxed);
+        }
+        self.tetrahedron.store(tetrahedron, Relaxed);
+        for (to, lambda) in self.lambda.iter().zip(at.lambda) {
+            to.store(lambda.value().to_bits(), Relaxed);
+        }
+        self.s.store(at.s.value().to_bits(), Relaxed);
+    }
+}
+
+impl From<SharedStencil> for UpwindStencil {
+    #[inline(always)]
+    fn from(shared: SharedStencil) -> Self {
+        Self {
+            vertices: shared.vertices.map(AtomicU32::into_inner),
+            tetrahedron: shared.tetrahedron.into_inner(),
+            lambda: (shared.lambda).map(|bits| f64::from_bits(bits.into_inner())),
+            s: f64::from_bits(shared.s.into_inner()),
+        }
     }
 }
 

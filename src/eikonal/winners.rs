@@ -1,18 +1,20 @@
-//! The canonical times: each vertex once, minimum over its candidates in the file's order.
+//! The canonical times and upwind stencils: each vertex once, minimum over its candidates in the file's
+//! order.
 //!
 //! The local solves of the vertices of a level are collected in blocks, as in the iteration.
 
-use std::sync::atomic::{AtomicU32, AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
-use super::candidates::Candidates;
+use super::candidates::{Candidate, Candidates};
 use super::levels::{NONE, Visit};
-use super::local_solver::arrival;
-use super::metric_mesh::MetricMesh;
+use super::local_solver::{Stencil, stencil};
+use super::metric_mesh::{FACE, MetricMesh};
 use super::stencils::Stencils;
+use super::upwind::SharedStencil;
 use crate::real::Real;
 use crate::simd::prefetch;
 
-/// Times and winners of the vertices, and the graph of candidates.
+/// Times and stencils of the vertices, and the graph of candidates.
 pub struct Winners<'a, T: Real> {
     mesh: &'a MetricMesh<T>,
     inv_gamma: &'a [T],
@@ -20,8 +22,8 @@ pub struct Winners<'a, T: Real> {
     /// Onset time of each source held here, by ascending local vertex.
     sources: &'a [(u32, T)],
     pub phi: Vec<T::Shared>,
-    /// The winning candidate of each vertex, or [`NONE`].
-    pub winners: Vec<AtomicU32>,
+    /// The stencil of the winning candidate at each vertex.
+    pub stencils: Vec<SharedStencil>,
     /// Vertices that depend on vertex u: `dependents[offsets[u]..offsets[u + 1]]`.
     offsets: Vec<u32>,
     dependents: Vec<u32>,
@@ -70,7 +72,7 @@ impl<'a, T: Real> Winners<'a, T> {
         }
         let winners = Self {
             phi: phi.iter().map(|time| time.share()).collect(),
-            winners: (0..vertices).map(|_| AtomicU32::new(NONE)).collect(),
+            stencils: (0..vertices).map(|_| SharedStencil::fixed()).collect(),
             mesh,
             inv_gamma,
             candidates,
@@ -100,17 +102,35 @@ impl<'a, T: Real> Winners<'a, T> {
         Some(self.sources[i].1)
     }
 
-    /// The winning candidate at `v` with the present times, and the local solves that it took.
-    pub fn winner(&self, v: u32) -> (u32, u64) {
+    /// Determines the stencil of `v`, whose time is known, by the present times, and returns the local
+    /// solves that it took.
+    pub fn set_stencil(&self, v: u32) -> u64 {
+        let candidates = self.candidates.at(v);
+        let solve = |candidate: &Candidate| {
+            stencil(&candidate.problem(self.mesh, self.inv_gamma, |u| self.time(u)))
+        };
+        self.choose(v, candidates.iter().map(solve));
+        candidates.len() as u64
+    }
+
+    /// Sets the stencil of `v` to the least of those of its candidates, ties to the first, and returns
+    /// its time.
+    #[inline(always)]
+    fn choose(&self, v: u32, solved: impl Iterator<Item = Stencil<T>>) -> T {
         let mut time = self.onset(v).unwrap_or(T::from_f64(f64::INFINITY));
-        let mut winner = NONE;
-        for (c, candidate) in self.candidates.range(v).zip(self.candidates.at(v)) {
-            let arrival = arrival(&candidate.problem(self.mesh, self.inv_gamma, |u| self.time(u)));
-            if arrival < time {
-                (time, winner) = (arrival, c as u32);
+        let mut winner = None;
+        for (candidate, at) in self.candidates.at(v).iter().zip(solved) {
+            if at.phi < time {
+                time = at.phi;
+                winner = Some((candidate, at));
             }
         }
-        (winner, self.candidates.at(v).len() as u64)
+        if let Some((candidate, at)) = winner {
+            let vertices = self.mesh.tetrahedra[candidate.tetrahedron()].vertices;
+            let face = FACE[candidate.corner()].map(|i| vertices[i]);
+            self.stencils[v as usize].set(face, candidate.tetrahedron() as u32, &at);
+        }
+        time
     }
 }
 
@@ -120,11 +140,11 @@ impl<'a, T: Real> Visit for Winners<'a, T> {
     fn scratch(&self) -> Blocks<T> {
         Blocks {
             stencils: Box::default(),
-            arrivals: Vec::new(),
+            solved: Vec::new(),
         }
     }
 
-    /// Time and winner of each vertex: minimum over its candidates in the file's order, ties to
+    /// Time and stencil of each vertex: minimum over its candidates in the file's order, ties to
     /// the first.
     fn visit(&self, blocks: &mut Blocks<T>, vertices: &[u32]) {
         let Winners {
@@ -139,26 +159,18 @@ impl<'a, T: Real> Visit for Winners<'a, T> {
         for candidate in vertices.iter().flat_map(|v| candidates.at(*v)) {
             prefetch(&mesh.tetrahedra, candidate.tetrahedron());
         }
-        let Blocks { stencils, arrivals } = blocks;
-        arrivals.clear();
+        let Blocks { stencils, solved } = blocks;
+        solved.clear();
         for candidate in vertices.iter().flat_map(|v| candidates.at(*v)) {
             let problem = candidate.problem(mesh, inv_gamma, |u| self.time(u));
-            stencils.push(0, &problem, |_, _, at| arrivals.push(at.phi));
+            stencils.push(0, &problem, |_, _, at| solved.push(*at));
         }
-        stencils.finish(|_, _, at| arrivals.push(at.phi));
-        (self.local_solves).fetch_add(arrivals.len() as u64, Relaxed);
-        let mut slot = 0;
+        stencils.finish(|_, _, at| solved.push(*at));
+        (self.local_solves).fetch_add(solved.len() as u64, Relaxed);
+        let mut solved = solved.iter().copied();
         for &v in vertices {
-            let mut time = self.onset(v).unwrap_or(T::from_f64(f64::INFINITY));
-            let mut winner = NONE;
-            for c in candidates.range(v) {
-                if arrivals[slot] < time {
-                    (time, winner) = (arrivals[slot], c as u32);
-                }
-                slot += 1;
-            }
-            time.store(&self.phi[v as usize]);
-            self.winners[v as usize].store(winner, Relaxed);
+            let here = solved.by_ref().take(candidates.range(v).len());
+            self.choose(v, here).store(&self.phi[v as usize]);
         }
     }
 
@@ -172,5 +184,5 @@ impl<'a, T: Real> Visit for Winners<'a, T> {
 pub struct Blocks<T: Real> {
     stencils: Box<Stencils<T>>,
     /// Solution of each candidate, in order of the vertices.
-    arrivals: Vec<T>,
+    solved: Vec<Stencil<T>>,
 }
