@@ -103,7 +103,9 @@ mod tests {
     #[test]
     fn buckets_hold_what_a_plain_list_holds() {
         let mut list = ActiveList::new(0.5);
-        let mut times: Vec<Option<f64>> = vec![None; 40];
+        // They only fall.
+        let mut times = vec![200.0; 40];
+        let mut active = vec![false; 40];
         let mut next = 1u32;
         let mut random = move || {
             next = next.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
@@ -113,25 +115,22 @@ mod tests {
         for round in 0..400 {
             for _ in 0..5 {
                 let v = (random() * 40.0) as usize;
-                let time = times[v].unwrap_or(20.0) * random();
-                let before = times[v].unwrap_or(f64::INFINITY);
-                list.activate(v as u32, times[v].is_some(), before, time);
-                times[v] = Some(time);
+                let before = times[v];
+                times[v] *= 0.8 + 0.2 * random();
+                list.activate(v as u32, active[v], before, times[v]);
+                active[v] = true;
             }
-            let bucket = |time: f64| (time / 0.5) as usize;
-            let active = || times.iter().flatten().map(|time| bucket(*time));
-            let lowest = active().min();
-            let count = |from: usize| {
-                std::array::from_fn(|b| active().filter(|bucket| *bucket == from + b).count())
-            };
-            assert_eq!(list.lowest(), lowest.map(|from| (from, count(from))));
-            let from = lowest.unwrap();
+            let bucket = |v: usize| (times[v] / 0.5) as usize;
+            let buckets = || (0..40).filter(|v| active[*v]).map(bucket);
+            let from = buckets().min().unwrap();
+            let count = |b| buckets().filter(|bucket| *bucket == from + b).count();
+            assert_eq!(list.lowest(), Some((from, std::array::from_fn(count))));
             let end = from + 1 + round % WINDOW;
             let mut expected: Vec<u32> = (0u32..40)
-                .filter(|v| times[*v as usize].is_some_and(|time| bucket(time) < end))
+                .filter(|v| active[*v as usize] && bucket(*v as usize) < end)
                 .collect();
             list.take(from..end, &mut batch, |v| {
-                times[v as usize].take().is_some()
+                std::mem::take(&mut active[v as usize])
             });
             batch.sort_unstable();
             expected.sort_unstable();
