@@ -10,6 +10,7 @@ use super::spans::Blocks;
 use super::stencil::{Diffuse, DiffuseBlock, length};
 use crate::ionic::Kinetics;
 use crate::real::{Arithmetic, Float};
+use crate::simd::prefetch;
 
 /// u + Δt ∇·(D∇u) − Δt J_ion, and the gates, of the `cells` of a row: their positions in the arrays,
 /// whole blocks.
@@ -60,7 +61,11 @@ pub fn react<A, T, K, D, const W: usize, const G: usize, const N: usize>(
     }
 }
 
-/// The same of blocks anywhere in the arrays.
+/// Blocks between the one that is asked for and the one that is computed.
+const AHEAD: usize = 6;
+
+/// The same of blocks anywhere in the arrays. Rows of masked tissue end before the processor has
+/// seen that they are rows, so what comes next is asked for.
 #[inline(always)]
 pub fn react_blocks<A, T, K, D, const W: usize, const G: usize>(
     kinetics: K,
@@ -80,7 +85,16 @@ pub fn react_blocks<A, T, K, D, const W: usize, const G: usize>(
     assert!(whole && diffuse.covers(blocks.count()) && diffuse.reach() <= blocks.margin());
     let zero = T::from_f64(0.0);
     for (number, block) in blocks.into_iter().enumerate() {
+        let soon = blocks.get(number + AHEAD);
         for first in (0..LANES).step_by(W) {
+            if let Some(soon) = soon {
+                // Of the neighbours those that no block before has read.
+                prefetch(u, soon + first + diffuse.reach());
+                prefetch(new, soon + first);
+                for k in 0..G {
+                    prefetch(gates[k], soon + first);
+                }
+            }
             let at = block + first;
             // SAFETY: a block, and the values within `margin` of it, lie within `end`, hence within
             // all arrays.

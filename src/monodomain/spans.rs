@@ -74,6 +74,12 @@ impl Blocks<'_> {
         self.at.len()
     }
 
+    /// A block by its place in the list.
+    #[inline(always)]
+    pub fn get(&self, number: usize) -> Option<usize> {
+        self.at.get(number).map(|at| *at as usize)
+    }
+
     pub fn margin(&self) -> usize {
         self.margin
     }
