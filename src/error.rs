@@ -144,6 +144,27 @@ impl Error {
         }
     }
 
+    /// The same with the file that the data are from, and the dataset where one is known. Errors
+    /// that are not about data stay as they are.
+    pub fn in_file(self, path: &Path, dataset: Option<&str>) -> Self {
+        match self {
+            Error::BadData {
+                what,
+                problem,
+                remedy,
+            } => Error::BadFile {
+                path: path.to_owned(),
+                place: match dataset {
+                    Some(dataset) => format!("dataset {dataset}: {what}"),
+                    None => what,
+                },
+                problem,
+                remedy,
+            },
+            other => other,
+        }
+    }
+
     /// Data that contradicts itself.
     pub fn bad_data(
         what: impl Into<String>,

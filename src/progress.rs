@@ -123,13 +123,16 @@ impl<'a> MakeWriter<'a> for AboveBars {
 }
 
 impl Write for AboveBars {
+    /// Never fails: a run does not end because its log cannot be written (a full disk, a terminal
+    /// that is gone), and of an error `tracing` would tell on standard error again, by a panic.
     fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-        BARS.suspend(|| std::io::stderr().write_all(bytes))?;
+        let _ = BARS.suspend(|| std::io::stderr().write_all(bytes));
         Ok(bytes.len())
     }
 
     fn flush(&mut self) -> std::io::Result<()> {
-        std::io::stderr().flush()
+        let _ = std::io::stderr().flush();
+        Ok(())
     }
 }
 

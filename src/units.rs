@@ -33,3 +33,8 @@ impl LengthUnit {
         }
     }
 }
+
+/// "1 rank", "2 ranks".
+pub fn counted(n: usize, name: &str) -> String {
+    format!("{n} {name}{}", if n == 1 { "" } else { "s" })
+}

@@ -263,7 +263,7 @@ fn of_the_activation_of_a_ventricle() {
         wrong(
             "",
             "[domains]\ngamma = [1, 2]",
-            &["domains.gamma", "2 values for 1 domains"],
+            &["domains.gamma", "2 values for 1 domain"],
         ),
         wrong(
             "",

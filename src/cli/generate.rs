@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, ValueEnum};
 
 use super::case::argument;
-use super::values::key_and_value;
+use super::values::{angle, key_and_value, lengths, positive};
 use crate::config::Inputs;
 use crate::error::{Error, Result};
 
@@ -18,16 +18,16 @@ pub struct GenerateArgs {
     #[arg(value_name = "OUT")]
     pub output: PathBuf,
     /// Mean edge length
-    #[arg(long, value_name = "MM", allow_negative_numbers = true)]
+    #[arg(long, value_name = "MM", value_parser = positive, allow_negative_numbers = true)]
     pub edge: f64,
     /// Edge lengths of a slab
-    #[arg(long, value_name = "X,Y,Z")]
+    #[arg(long, value_name = "X,Y,Z", value_parser = lengths, allow_negative_numbers = true)]
     pub size: Option<String>,
     /// Helix angle of the fibres on the endocardium [default: 60]
-    #[arg(long, value_name = "DEG", allow_negative_numbers = true)]
+    #[arg(long, value_name = "DEG", value_parser = angle, allow_negative_numbers = true)]
     pub endocardium: Option<f64>,
     /// Helix angle of the fibres on the epicardium [default: -60]
-    #[arg(long, value_name = "DEG", allow_negative_numbers = true)]
+    #[arg(long, value_name = "DEG", value_parser = angle, allow_negative_numbers = true)]
     pub epicardium: Option<f64>,
     /// Set another key of mesh.generate (see `isochrone config doc`)
     #[arg(long, value_name = "KEY=VALUE", value_parser = key_and_value)]
@@ -71,24 +71,33 @@ impl GenerateArgs {
     /// Refuses options that set a key that this kind of mesh does not have.
     ///
     /// # Errors
-    /// [`Error::Usage`] with the option and the keys of the kind.
+    /// [`Error::Usage`] with the option and the keys of the kind, [`Error::Config`] where `--set` names
+    /// the key, as of all unknown keys.
     pub fn validate(&self) -> Result<()> {
-        let size = self.size.iter().map(|_| ("--size".to_owned(), "size"));
-        let set = self.set.iter().map(|(key, _)| {
-            let section = key.split('.').next().unwrap_or_default();
-            (format!("--set {key}"), section)
-        });
         let keys = self.kind.keys();
-        match size.chain(set).find(|(_, key)| !keys.contains(key)) {
-            None => Ok(()),
-            Some((option, key)) => Err(Error::Usage {
-                problem: format!(
-                    "{option}: mesh.generate has no `{key}` for kind `{}`",
-                    self.kind.name()
-                ),
-                remedy: format!("its keys are {}", keys.join(", ")),
-            }),
+        let remedy = format!("its keys are {}", keys.join(", "));
+        let unknown = |key: &str| {
+            format!(
+                "mesh.generate has no `{key}` for kind `{}`",
+                self.kind.name()
+            )
+        };
+        if self.size.is_some() && !keys.contains(&"size") {
+            let problem = format!("--size: {}", unknown("size"));
+            return Err(Error::Usage { problem, remedy });
         }
+        for (key, _) in &self.set {
+            let first = key.split('.').next().unwrap_or_default();
+            if !keys.contains(&first) {
+                return Err(Error::Config {
+                    origin: format!("--set {key}"),
+                    key: format!("mesh.generate.{key}"),
+                    problem: unknown(first),
+                    remedy,
+                });
+            }
+        }
+        Ok(())
     }
 
     /// The generator as the configuration `mesh.generate`, in mm.
@@ -160,22 +169,30 @@ mod tests {
                 fibre_angles
             }
         );
-        let said = generator(&["slab", "o.h5", "--edge", "1", "--size", "4,3"]).unwrap_err();
-        assert!(
-            said.to_string().starts_with("--size: mesh.generate.size"),
-            "{said}"
-        );
-        let said = generator(&["slab", "o.h5", "--edge", "-1"]).unwrap_err();
-        assert!(said.to_string().starts_with("--edge: "), "{said}");
+        for wrong in [
+            ["1", "4,3"],
+            ["1", "4,3,0"],
+            ["-1", "4,3,2"],
+            ["nan", "4,3,2"],
+        ] {
+            let [edge, size] = wrong;
+            let line = ["isochrone", "mesh", "generate", "slab", "o.h5"];
+            let options = ["--edge", edge, "--size", size];
+            let said = Cli::try_parse_from(line.iter().chain(&options)).unwrap_err();
+            let option = if edge == "1" { "--size" } else { "--edge" };
+            assert_eq!(said.exit_code(), 2);
+            assert!(said.to_string().contains(option), "{said}");
+        }
         let said = generator(&["slab", "o.h5", "--edge", "1"]).unwrap_err();
         assert!(said.to_string().contains("size"), "{said}");
     }
 
     #[test]
     fn a_key_that_the_kind_of_mesh_does_not_have_is_named() {
-        for (line, words) in [
+        for (line, code, words) in [
             (
                 &["biventricle", "o.h5", "--edge", "1", "--size", "3,3,3"][..],
+                2,
                 ["--size", "`size`", "biventricle", "right_ventricle"],
             ),
             (
@@ -189,6 +206,7 @@ mod tests {
                     "--set",
                     "left_ventricle.radius=3",
                 ],
+                65,
                 [
                     "--set left_ventricle.radius",
                     "`left_ventricle`",
@@ -204,7 +222,7 @@ mod tests {
                 panic!("another command");
             };
             let said = args.validate().unwrap_err();
-            assert_eq!(said.exit_code(), 2);
+            assert_eq!(said.exit_code(), code);
             let text = said.to_string();
             assert!(words.iter().all(|w| text.contains(w)), "{text}");
             assert!(!text.contains("--endocardium"), "{text}");

@@ -89,6 +89,15 @@ pub(super) fn positive(text: &str) -> Result<f64, String> {
     number.ok_or_else(|| "a positive number".into())
 }
 
+/// Three positive numbers, as they are written.
+pub(super) fn lengths(text: &str) -> Result<String, String> {
+    let parts: Vec<&str> = text.split(',').collect();
+    match parts.iter().all(|part| positive(part.trim()).is_ok()) && parts.len() == 3 {
+        true => Ok(text.to_string()),
+        false => Err("give three positive numbers: X,Y,Z".into()),
+    }
+}
+
 pub(super) fn range(text: &str) -> Result<Range, String> {
     let ends = text.split_once(',').and_then(|(low, high)| {
         let end = |text: &str| text.trim().parse::<f64>().ok();

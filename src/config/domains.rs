@@ -6,6 +6,7 @@ use super::Origins;
 use super::schema::{Key, Kind, Range, Section};
 use crate::error::Result;
 use crate::inversion::options::{DatasetRef, GammaInput};
+use crate::units::counted;
 
 /// Section `[domains]`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -86,15 +87,28 @@ impl Domains {
                 "give domains.count",
             ));
         }
-        if let Some(method) = self.method
-            && method != Method::Metis
-            && self.count.is_some()
-        {
-            let method = format!("{method:?}").to_lowercase();
+        let belongs_to = [
+            ("count", self.count.is_some(), Method::Metis),
+            ("file", self.file.is_some(), Method::File),
+        ];
+        for (key, given, its) in belongs_to {
+            if let Some(method) = self.method.filter(|method| given && *method != its) {
+                let name = |method: Method| format!("{method:?}").to_lowercase();
+                return Err(origins.error(
+                    &format!("domains.{key}"),
+                    format!("does not go with domains.method = \"{}\"", name(method)),
+                    format!(
+                        "remove domains.{key}, or give domains.method = \"{}\"",
+                        name(its)
+                    ),
+                ));
+            }
+        }
+        if self.count.is_some() && self.file.is_some() {
             return Err(origins.error(
                 "domains.count",
-                format!("does not go with domains.method = \"{method}\""),
-                "remove domains.count, or give domains.method = \"metis\"",
+                "does not go with domains.file",
+                "remove one of them: the file says how many domains there are",
             ));
         }
         check_length("domains.gamma", &self.gamma, self, origins)
@@ -118,7 +132,11 @@ pub(super) fn check_length(
         (GammaInput::PerDomain(list), Some(domains)) if list.len() != domains => Err(origins
             .error(
                 key,
-                format!("has {} values for {domains} domains", list.len()),
+                format!(
+                    "has {} for {}",
+                    counted(list.len(), "value"),
+                    counted(domains, "domain")
+                ),
                 remedy,
             )),
         _ => Ok(()),

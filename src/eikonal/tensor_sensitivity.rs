@@ -3,6 +3,9 @@
 //! With e = x_v − x_λ of a vertex v that the tetrahedron wins, dφ_v = (eᵀ dN e) / (2 s γ), so
 //!
 //!   df/dN = Σ_v φ̄_v e eᵀ / (2 s_v γ),     df/dM = −N (df/dN) N     (dN = −N dM N)
+//!
+//! Derivatives by one entry of the matrix: df = Σ_ij (df/dM)_ij dM_ij over all nine. A stored component
+//! off the diagonal stands for two entries, so f changes by twice as much with it.
 
 use super::downwind::Downwind;
 use super::forward::{Eikonal, Solution};

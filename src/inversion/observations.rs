@@ -13,6 +13,12 @@ use super::misfit::LocalObservations;
 use crate::comm::{Communicator, scatter_slices};
 use crate::error::{Error, Result};
 
+/// What errors in measured times are about.
+pub const MEASURED: &str = "measured times";
+
+/// What errors in their weights are about.
+pub const WEIGHTS: &str = "weights of the measurements";
+
 /// The sampling operator H: rows of vertices and shares, in compressed form.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Sampling {
@@ -161,21 +167,21 @@ impl Observations {
         mesh_vertices: usize,
     ) -> Result<Self> {
         sampling.check_vertices(mesh_vertices)?;
-        let measured = sampling.values_at_rows("measured times", measured, mesh_vertices)?;
+        let measured = sampling.values_at_rows(MEASURED, measured, mesh_vertices)?;
         let weights = match weights {
-            Some(w) => sampling.values_at_rows("weights of the measurements", w, mesh_vertices)?,
+            Some(w) => sampling.values_at_rows(WEIGHTS, w, mesh_vertices)?,
             None => vec![1.0; sampling.len()],
         };
         if let Some(j) = weights.iter().position(|w| !(w.is_finite() && *w >= 0.0)) {
             return Err(Error::bad_data(
-                "weights of the measurements",
+                WEIGHTS,
                 format!("weight {} of measurement {j}", weights[j]),
                 "weights must be finite and not negative; 0 leaves a measurement out",
             ));
         }
         if let Some(j) = measured.iter().position(|t| *t == f64::NEG_INFINITY) {
             return Err(Error::bad_data(
-                "measured times",
+                MEASURED,
                 format!("measurement {j} is -inf"),
                 "write NaN, or +inf, where nothing was measured",
             ));
@@ -198,7 +204,7 @@ impl Observations {
         all.missing = (0..all.len()).filter(|&j| !all.takes_part(j)).count();
         if all.missing == all.len() {
             return Err(Error::bad_data(
-                "measured times",
+                MEASURED,
                 format!("no finite value of positive weight among {}", all.missing),
                 "an inversion needs at least one measured time",
             ));

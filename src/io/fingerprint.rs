@@ -6,6 +6,8 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use crate::sha256;
+
 /// How many differing keys a message names.
 const MOST_NAMED: usize = 5;
 /// How many characters of a value it shows.
@@ -14,7 +16,7 @@ const MOST_SHOWN: usize = 60;
 /// What a resumed run must have in common with the first.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Fingerprint {
-    /// The case without what may change: its keys, or their SHA-256 as a text.
+    /// The case without what may change: its keys, or, of an earlier version, their SHA-256 as a text.
     pub case: Value,
     /// SHA-256 of each input file.
     pub inputs: BTreeMap<PathBuf, String>,
@@ -24,7 +26,7 @@ impl Fingerprint {
     /// What of `self`, a checkpoint's, is not as it is `now`; `may_change` tells the user what of
     /// the case may.
     pub fn difference(&self, now: &Self, may_change: &str) -> Option<String> {
-        if self.case != now.case {
+        if self.case != now.case && !self.is_checksum_of(&now.case) {
             let mut keys = Vec::new();
             differing(&self.case, &now.case, "", &mut keys);
             let more = if keys.len() > MOST_NAMED { ", …" } else { "" };
@@ -52,6 +54,13 @@ impl Fingerprint {
             "the content of {} has changed since it was written",
             names.join(", ")
         ))
+    }
+
+    fn is_checksum_of(&self, case: &Value) -> bool {
+        match &self.case {
+            Value::String(sha256) => *sha256 == sha256::of_bytes(case.to_string().as_bytes()),
+            _ => false,
+        }
     }
 }
 
@@ -131,6 +140,10 @@ mod tests {
         let same: Fingerprint =
             serde_json::from_str(&serde_json::to_string(&old).unwrap()).unwrap();
         assert_eq!(old.difference(&same, MAY), None);
+        // As earlier versions kept it.
+        let sum = sha256::of_bytes(old.case.to_string().as_bytes());
+        assert_eq!(of(sum.into()).difference(&old, MAY), None);
+        assert!(of(json!("0123")).difference(&old, MAY).is_some());
         let now = of(json!({"fk": {"dt": 0.05, "model": "x", "tile": [8]}}));
         assert_eq!(
             old.difference(&now, MAY).unwrap(),

@@ -35,7 +35,8 @@ pub fn run(args: &EikonalArgs, comm: &dyn Communicator, console: Console) -> Res
     }
     let stop = agree(comm, StopRequests::listen(None))?;
     if !args.simulate_ranks.is_empty() {
-        return eikonal_ranks::study(&mut job, &args.simulate_ranks, &stop);
+        let to_folder = args.run.output.is_some();
+        return eikonal_ranks::study(&mut job, &args.simulate_ranks, to_folder, &stop);
     }
     let output = job.open_output(None)?;
     if let Some((parted, model)) = parted::build(&mut job)? {

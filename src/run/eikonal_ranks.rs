@@ -24,9 +24,11 @@ use crate::error::{Error, Result};
 use crate::partition;
 use crate::partition::local_mesh::{WholeMesh, distribute};
 use crate::real::Real;
+use crate::units::counted;
 
-/// Runs the study for each number of ranks, prints a table and leaves `report.json`.
-pub fn study(job: &mut Job, ranks: &[usize], stop: &StopRequests) -> Result<()> {
+/// Runs the study for each number of ranks and prints a table; `report.json` goes to a folder that is
+/// asked for only, so that the folder of the case's results stays free for the run that follows.
+pub fn study(job: &mut Job, ranks: &[usize], to_folder: bool, stop: &StopRequests) -> Result<()> {
     let alone = match job.comm.size() {
         1 => Ok(()),
         _ => Err(Error::Usage {
@@ -35,7 +37,7 @@ pub fn study(job: &mut Job, ranks: &[usize], stop: &StopRequests) -> Result<()> 
         }),
     };
     agree(job.comm, alone)?;
-    let output = job.open_output(None)?;
+    let output = to_folder.then(|| job.open_output(None)).transpose()?;
     let Some(prepared) = model::prepare(job)? else {
         return Ok(());
     };
@@ -45,27 +47,31 @@ pub fn study(job: &mut Job, ranks: &[usize], stop: &StopRequests) -> Result<()> 
     ];
     job.report.mesh(vertices, tetrahedra);
     let inputs = prepared.root.inputs.clone();
-    output.begin(job.comm, job.case.to_toml(), &inputs)?;
-    match job.case.eikonal.precision {
+    let text = match job.case.eikonal.precision {
         Precision::F32 => rows::<f32>(job, prepared, ranks, stop)?,
         Precision::F64 => rows::<f64>(job, prepared, ranks, stop)?,
+    };
+    if let Some(output) = &output {
+        output.begin(job.comm, job.case.to_toml(), &inputs)?;
+        job.finish(output)?;
     }
-    job.finish(&output)
+    print_on_root(job.comm, &text)
 }
 
+/// The table, whose rows also go to the report.
 fn rows<T: Real>(
     job: &mut Job,
     mut prepared: Prepared,
     ranks: &[usize],
     stop: &StopRequests,
-) -> Result<()> {
+) -> Result<String> {
     let width = job.case.eikonal.bucket_width;
     let starts: Vec<u32> = prepared.sources.iter().map(|s| s.vertex).collect();
     let (mut text, mut found) = (header(), Vec::new());
     let mut one: Option<Simulated> = None;
     for n in std::iter::once(&1).chain(ranks.iter().filter(|n| **n > 1)) {
         stop.heed(job.comm, &job.report)?;
-        tracing::info!("simulating {n} ranks");
+        tracing::info!("simulating {}", counted(*n, "rank"));
         let begun = Instant::now();
         prepared.root.mesh.parts = Some(partition::wave_parts(&prepared.root.mesh, *n, &starts)?);
         job.report.add_time("partition", begun.elapsed());
@@ -81,7 +87,7 @@ fn rows<T: Real>(
         }
     }
     job.report.result("simulated_ranks", found);
-    print_on_root(job.comm, &text)
+    Ok(text)
 }
 
 /// What a number of ranks took, all together.
@@ -138,6 +144,11 @@ fn simulate<T: Real>(
     let gamma_t: Vec<T> = gamma.iter().map(|g| T::from_f64(*g)).collect();
     let different = Mutex::new(0u64);
     let body = |comm: &dyn Communicator| -> Result<Share> {
+        let say = |phase: &str| {
+            if comm.rank() == 0 {
+                tracing::info!("{}: {phase}", counted(ranks, "rank"));
+            }
+        };
         let local = distribute(comm, (comm.rank() == 0).then_some(&whole))?;
         let tetrahedra = local.tetrahedra.len();
         let eikonal = Eikonal::<T>::new(comm, &local, sources, width)?;
@@ -145,10 +156,12 @@ fn simulate<T: Real>(
         let comm = Metered::new(comm);
         comm.barrier();
         comm.take();
+        say("forward solution");
         let solution = eikonal.solve(&comm, &gamma_t)?;
         let forward_steps = comm.take();
         comm.barrier();
         comm.take();
+        say("adjoint");
         let mut adjoint = Traffic::default();
         let mut phi_bar = vec![0.0; eikonal.mesh.vertex_count()];
         phi_bar[..eikonal.mesh.owned].fill(1.0);

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use clap::CommandFactory;
 use clap_complete::Shell;
 
+use super::output::MadeFolder;
 use super::print_on_root;
 use crate::atomic_file::write_atomic;
 use crate::cli::Cli;
@@ -44,7 +45,8 @@ fn write_all(folder: &Path, overwrite: bool) -> Result<()> {
         .filter(|path| path.exists() && !is_page(path))
         .collect();
     super::mesh::refuse_any_of(&others, overwrite)?;
-    std::fs::create_dir_all(folder).map_err(|e| Error::io(folder, "create the folder", &e))?;
+    // Goes again where nothing can be written to it.
+    let _made = MadeFolder::new(folder)?;
     for (name, text) in pages {
         write_atomic(&folder.join(name), text)?;
     }

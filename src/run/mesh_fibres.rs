@@ -79,6 +79,15 @@ fn prepare_folder(folder: &Path, lists: &[&Vec<u32>; 5], overwrite: bool) -> Res
 /// Those that are given, the others found; all but the right one given, nothing is sought.
 fn surfaces(args: &FibresArgs, mesh: &TetMesh) -> Result<Surfaces> {
     check_names(&args.surface)?;
+    // What the user names comes before what is sought: a file that is not there is the first error.
+    let lists = args.surface.iter().map(|(name, from)| {
+        let list = match from.strip_prefix("tag:") {
+            None => read_vtx(Path::new(from), mesh.vertex_count())?,
+            Some(tag) => of_tag(name, tag, mesh)?,
+        };
+        Ok((name, list))
+    });
+    let lists = lists.collect::<Result<Vec<_>>>()?;
     let given = |name: &str| args.surface.iter().any(|(n, _)| n == name);
     let needed = ["base", "epicardium", "left", "apex"];
     let mut surfaces = if needed.iter().all(|name| given(name)) {
@@ -86,11 +95,8 @@ fn surfaces(args: &FibresArgs, mesh: &TetMesh) -> Result<Surfaces> {
     } else {
         detect(mesh, args.axis)?
     };
-    for (name, from) in &args.surface {
-        *list_of(&mut surfaces, name) = match from.strip_prefix("tag:") {
-            None => read_vtx(Path::new(from), mesh.vertex_count())?,
-            Some(tag) => of_tag(name, tag, mesh)?,
-        };
+    for (name, list) in lists {
+        *list_of(&mut surfaces, name) = list;
     }
     for pair in CONTRADICTIONS {
         part(&args.surface, pair, &mut surfaces)?;

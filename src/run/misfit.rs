@@ -12,10 +12,11 @@ use crate::error::{Error, Result};
 use crate::inversion::eikonal_misfit::MovingSources;
 use crate::inversion::locate::sample_points;
 use crate::inversion::misfit::LocalObservations;
-use crate::inversion::observations::{Observations, Sampling};
-use crate::inversion::options::{DatasetRef, GammaInput, NamedVertices, Where};
+use crate::inversion::observations::{MEASURED, Observations, Sampling, WEIGHTS};
+use crate::inversion::options::{DatasetRef, GammaInput, InversionOptions, NamedVertices, Where};
 use crate::inversion::sources::Emitter;
 use crate::io;
+use crate::mesh::formats::carp_data::is_called;
 use crate::mesh::surface::surface_vertices;
 use crate::partition::local_mesh::LocalMesh;
 use crate::real::Real;
@@ -124,7 +125,15 @@ fn twin_times<T: Real>(job: &mut Job, model: &Model, eikonal: &mut Eikonal<T>) -
                     *domain = k as u32;
                 }
             }
-            sources::resolve(&job.case, &sources, &gamma)
+            if twin.scar.is_some() && !sources.domains.contains(&(k as u32)) {
+                Err(job.case.origins.error(
+                    "inversion.twin.scar",
+                    "the centre of no tetrahedron of the mesh is in it",
+                    "enlarge the radius or move the centre (in the unit of mesh.unit)",
+                ))
+            } else {
+                sources::resolve(&job.case, &sources, &gamma)
+            }
         }
         None => Ok(Vec::new()),
     };
@@ -165,18 +174,43 @@ fn on_root(case: &Case, root: &mut Root, twin_times: &[f64]) -> Result<Observati
     let sampling = sampling(case, root, &options.vertices)?;
     let n = root.mesh.vertex_count();
     let weights = match &options.weights {
-        Some(from) => Some(read(from, "/weights", &mut root.inputs)?),
+        Some(from) => Some(read(from, USUAL_WEIGHTS, &mut root.inputs)?),
         None => None,
     };
-    if let Some(from) = &options.measured {
-        let measured = read(from, "/fields/activation_time", &mut root.inputs)?;
-        return Observations::new(sampling, measured, weights, n);
+    let made = match (&options.measured, &options.twin) {
+        (Some(from), _) => {
+            let measured = read(from, USUAL_TIMES, &mut root.inputs)?;
+            Observations::new(sampling, measured, weights, n)
+        }
+        (None, Some(twin)) => {
+            Observations::twin(sampling, twin_times, twin.noise_ms, twin.seed, weights)
+        }
+        (None, None) => Err(Error::Bug("neither measured times nor a twin".into())),
+    };
+    made.map_err(|error| in_file_of_measurements(options, error))
+}
+
+/// Dataset of measured times where none is named.
+const USUAL_TIMES: &str = "/fields/activation_time";
+
+/// Dataset of weights where none is named.
+const USUAL_WEIGHTS: &str = "/weights";
+
+/// An error in measured times or weights with the file and the dataset that they are from.
+fn in_file_of_measurements(options: &InversionOptions, error: Error) -> Error {
+    let (from, usual) = match &error {
+        Error::BadData { what, .. } if what == MEASURED => (&options.measured, USUAL_TIMES),
+        Error::BadData { what, .. } if what == WEIGHTS => (&options.weights, USUAL_WEIGHTS),
+        _ => return error,
+    };
+    match from {
+        Some(from) => {
+            let dataset = from.dataset.as_deref().unwrap_or(usual);
+            let has_datasets = !is_called(&from.file, "dat");
+            error.in_file(&from.file, has_datasets.then_some(dataset))
+        }
+        None => error,
     }
-    let twin = options
-        .twin
-        .as_ref()
-        .ok_or_else(|| Error::Bug("neither measured times nor a twin".into()))?;
-    Observations::twin(sampling, twin_times, twin.noise_ms, twin.seed, weights)
 }
 
 fn read(from: &DatasetRef, usual: &str, inputs: &mut Vec<PathBuf>) -> Result<Vec<f64>> {
@@ -206,6 +240,11 @@ fn sampling(case: &Case, root: &mut Root, place: &Where) -> Result<Sampling> {
         Where::Points { points } => {
             let points: Vec<_> = points.iter().map(|p| p.map(|c| c * root.unit_mm)).collect();
             let key = "inversion.vertices.points";
+            if points.is_empty() {
+                return Err(case
+                    .origins
+                    .error(key, "there is none", "give at least one point"));
+            }
             sample_points(&root.mesh, &points).map_err(|e| match e {
                 Error::BadData {
                     what,

@@ -202,7 +202,7 @@ pub fn read_mesh(case: &Case) -> Result<(TetMesh, f64, Vec<PathBuf>)> {
                 formats::attach_fibres(&mut mesh, fibres, input.unit)?;
                 inputs.push(fibres.clone());
             }
-            validate(&mesh)?;
+            validate(&mesh).map_err(|e| e.in_file(path, None))?;
             if let Some(rule) = &input.fibre_rule {
                 add_rule_fibres(case, rule, &mut mesh)?;
             }
@@ -227,6 +227,14 @@ pub fn read_mesh(case: &Case) -> Result<(TetMesh, f64, Vec<PathBuf>)> {
             let unit = input.unit.unwrap_or(LengthUnit::Mm).in_mm();
             Ok((generate::generate(generator, unit)?, unit, Vec::new()))
         }
+    }
+}
+
+/// An error in the data of the mesh with the file that they are from.
+fn in_mesh_file(case: &Case, error: Error) -> Error {
+    match case.mesh().map(|input| &input.origin) {
+        Ok(MeshOrigin::File(path)) => error.in_file(path, None),
+        _ => error,
     }
 }
 
@@ -257,7 +265,7 @@ fn prepare_on(
     (mut mesh, unit_mm, mut inputs): (TetMesh, f64, Vec<PathBuf>),
     ranks: usize,
 ) -> Result<Prepared> {
-    let medium = Medium::of(case, &mesh)?;
+    let medium = Medium::of(case, &mesh).map_err(|e| in_mesh_file(case, e))?;
     let (domains, count) = domains(case, &mesh, &mut inputs)?;
     mesh.domains = Some(domains);
     let gamma = expand_gamma("domains.gamma", &case.domains.gamma, count, case)?;
@@ -324,7 +332,8 @@ pub fn domains(
                     "give domains.file = { file, dataset }, or another method",
                 )
             })?;
-            let count = partition::check_domains(&domains, mesh, "/mesh/domains")?;
+            let count = partition::check_domains(&domains, mesh, "/mesh/domains")
+                .map_err(|e| in_mesh_file(case, e))?;
             Ok((domains, count))
         }
         Division::File(Some(from)) => {
@@ -332,7 +341,8 @@ pub fn domains(
             let expected = Some((m, "tetrahedra of the mesh"));
             let domains = io::read_integers::<u32>(&from.file, dataset, expected)?;
             inputs.push(from.file.clone());
-            let count = partition::check_domains(&domains, mesh, dataset)?;
+            let count = partition::check_domains(&domains, mesh, dataset)
+                .map_err(|e| e.in_file(&from.file, None))?;
             Ok((domains, count))
         }
     }

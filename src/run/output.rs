@@ -113,7 +113,11 @@ pub fn check(folder: &Path, existing: Existing, checkpoint: Option<&str>) -> Res
         Existing::Overwrite => Ok(()),
         Existing::Refuse if results().next().is_some() => Err(Error::Usage {
             problem: format!("{} holds results", folder.display()),
-            remedy: "choose another --output, or give --overwrite or --resume".into(),
+            remedy: match checkpoint {
+                Some(_) => "choose another --output, or give --overwrite or --resume",
+                None => "choose another --output, or give --overwrite",
+            }
+            .into(),
         }),
         Existing::Refuse => Ok(()),
         Existing::Resume => {

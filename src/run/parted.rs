@@ -49,8 +49,9 @@ pub fn build(job: &mut Job) -> Result<Option<(Parted, Model)>> {
         let missing = || Error::Bug("the partition is gone".into());
         let file = PartedMesh::open(&path)?.ok_or_else(missing)?;
         let (part, mesh) = file.part(comm.rank())?;
-        crate::mesh::check::validate(&mesh)?;
-        let medium = Medium::of(&job.case, &mesh)?;
+        let in_file = |e: Error| e.in_file(&path, None);
+        crate::mesh::check::validate(&mesh).map_err(in_file)?;
+        let medium = Medium::of(&job.case, &mesh).map_err(in_file)?;
         Ok((file.size()?, part, mesh, medium))
     };
     let (size, mut part, mesh, medium) = agree(comm, read())?;

@@ -3,6 +3,8 @@
 use std::fmt;
 use std::path::PathBuf;
 
+use crate::units::counted;
+
 /// What a command would do.
 #[derive(Debug, Clone, Default)]
 pub struct Plan {
@@ -47,7 +49,8 @@ impl fmt::Display for Plan {
             };
             writeln!(
                 f,
-                "Memory per rank: {range} ({ranks} ranks, {} in all)",
+                "Memory per rank: {range} ({}, {} in all)",
+                counted(ranks, "rank"),
                 bytes(all)
             )?;
         }

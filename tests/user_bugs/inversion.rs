@@ -175,3 +175,54 @@ fn perfect_data_give_deviations_of_rounding_without_a_word() {
     let (given, told) = invert(&["inversion.noise_ms=0.3"]);
     assert!(!told && given["data_without_noise"] == false, "{given}");
 }
+
+/// Was: times that no gamma explains gave one at the limit of the program, without a word.
+#[test]
+fn gamma_at_the_limit_of_the_program_is_silent() {
+    let folder = folder();
+    let path = folder.path();
+    let mesh = "mesh generate slab m.h5 --edge 1.5 --size 6,5,3";
+    line(path, mesh, &[]).succeeds();
+    let vertices = isochrone::mesh::formats::read(&path.join("m.h5"), None).unwrap();
+    put(path, "early.dat", &"-5\n".repeat(vertices.vertex_count()));
+    let case = "[mesh]\nfile = \"m.h5\"\n[conduction]\nspeed = 0.6\n[[source]]\nvertices = [0]\n\
+        [inversion]\nmeasured = { file = \"early.dat\" }\n";
+    put(path, "early.toml", case);
+    let said = line(path, "invert early.toml --output out", &[]).succeeds();
+    let told = |w: &&str| w.contains("domain 0") && w.contains("limit 1e9") && w.contains("unit");
+    assert!(warnings(&said).iter().any(told), "{}", said.stderr);
+    let result = &report(&path.join("out"))["result"];
+    assert_eq!(result["domains_at_limit"], serde_json::json!([0]));
+    line(path, "invert slab.toml --output twin", &[]).succeeds();
+    let result = &report(&path.join("twin"))["result"];
+    assert_eq!(result["domains_at_limit"], serde_json::json!([]));
+}
+
+/// Was: an inversion of noisy times, as good as it can be, read as one with a bad gradient.
+#[test]
+fn a_minimum_of_noisy_times_looks_like_a_failure() {
+    let folder = folder();
+    let path = folder.path();
+    let noisy = "inversion.twin={gamma=[0.5,1.5,1.0],noise_ms=0.5,seed=3}";
+    let never = "inversion.stop={gradient_norm=0,step=0}";
+    for optimizer in ["bfgs", "levenberg-marquardt"] {
+        let optimizer = format!("inversion.optimizer=\"{optimizer}\"");
+        let settings = [noisy, never, &optimizer];
+        let said = line(path, "invert slab.toml --overwrite --output out", &settings).succeeds();
+        let result = report(&path.join("out"))["result"].clone();
+        assert_eq!(result["stop_reason"], "stalled", "{result}");
+        assert_eq!(result["converged"], true, "{result}");
+        assert!(
+            said.stderr.contains("cannot be told from its rounding"),
+            "{}",
+            said.stderr
+        );
+    }
+    let short = [
+        noisy,
+        "inversion.stop={iterations=1}",
+        "inversion.optimizer=\"steepest-descent\"",
+    ];
+    line(path, "invert slab.toml --overwrite --output out", &short).succeeds();
+    assert_eq!(report(&path.join("out"))["result"]["converged"], false);
+}

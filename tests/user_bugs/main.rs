@@ -3,6 +3,8 @@
 
 #[path = "../command/mod.rs"]
 mod command;
+#[path = "../common/small_disk.rs"]
+mod small_disk;
 
 mod compare;
 mod inversion;

@@ -181,3 +181,178 @@ fn contradictory_surfaces_are_taken_as_they_are() {
     assert_eq!(found.len(), epicardium.len() - 3);
     assert!(epicardium[5..8].iter().all(|v| !found.contains(v)));
 }
+
+/// Was: of a mesh without a base, that was told in place of the missing file that was to give it.
+#[test]
+fn a_missing_surface_is_told_after_what_is_sought() {
+    let folder = folder();
+    let path = folder.path();
+    line(path, "mesh generate slab m.h5 --edge 2 --size 2,2,2", &[]).succeeds();
+    let fibres = |surface: &str| {
+        line(
+            path,
+            &format!("mesh fibres m.h5 o.h5 --surface {surface}"),
+            &[],
+        )
+    };
+    fibres("base=none.vtx").fails(66, &["none.vtx"]);
+    fibres("base=tag:x").fails(2, &["--surface base=tag:x"]);
+    assert!(!path.join("o.h5").exists());
+}
+
+/// Was: errors in measured times, weights, meshes and domains named no file.
+#[test]
+fn bad_data_name_no_file() {
+    let folder = folder();
+    let path = folder.path();
+    line(path, "mesh generate slab m.h5 --edge 1 --size 2,2,2", &[]).succeeds();
+    let mesh = isochrone::mesh::formats::read(&path.join("m.h5"), None).unwrap();
+    let (n, m) = (mesh.vertex_count(), mesh.tetrahedron_count());
+    let write = |name: &str, wrong: &dyn Fn(&mut isochrone::mesh::TetMesh)| {
+        let mut mesh = mesh.clone();
+        wrong(&mut mesh);
+        isochrone::mesh::formats::write(&mesh, &path.join(name)).unwrap();
+    };
+    write("flat.h5", &|mesh| {
+        mesh.tetrahedra[7][1] = mesh.tetrahedra[7][0]
+    });
+    write("far.h5", &|mesh| mesh.points[3] = [1e300, 0.0, 0.0]);
+    write("gap.h5", &|mesh| mesh.domains = Some(vec![3; m]));
+    write("tensor.h5", &|mesh| {
+        let tensors = mesh
+            .velocity_tensor
+            .insert(vec![[0.4, 0.0, 0.0, 0.4, 0.0, 0.4]; m]);
+        tensors[3][0] = -1.0;
+    });
+    let file = hdf5::File::create(path.join("times.h5")).unwrap();
+    let put = |name: &str, values: Vec<f64>| {
+        let dataset = file.new_dataset_builder().with_data(&values);
+        dataset.create(name).unwrap();
+    };
+    put("short", vec![1.0; 5]);
+    put("good", vec![1.0; n]);
+    put("negative", vec![-1.0; n]);
+    put("nothing", vec![f64::NAN; n]);
+    drop(file);
+    let case = "[mesh]\nfile = \"m.h5\"\n[conduction]\nspeed = 0.6\n[[source]]\nvertices = [0]\n";
+    fs::write(path.join("case.toml"), case).unwrap();
+    let refused = |command: &str, settings: &[&str], words: &[&str]| {
+        let words_of_line = format!("{command} case.toml --output out");
+        line(path, &words_of_line, settings).fails(65, words);
+        assert!(!path.join("out").exists());
+    };
+    let of_mesh = |file: &str| format!("mesh.file=\"{file}\"");
+    refused(
+        "eikonal",
+        &[&of_mesh("flat.h5")],
+        &["flat.h5: tetrahedron 7"],
+    );
+    refused(
+        "eikonal",
+        &[&of_mesh("far.h5")],
+        &["far.h5: point 3", "1e90"],
+    );
+    refused(
+        "eikonal",
+        &[&of_mesh("gap.h5"), "domains.method=\"file\""],
+        &["gap.h5: /mesh/domains"],
+    );
+    refused(
+        "eikonal",
+        &[&of_mesh("tensor.h5")],
+        &["tensor.h5: velocity tensor 3"],
+    );
+    let times =
+        |dataset: &str| format!("inversion.measured={{file=\"times.h5\",dataset=\"/{dataset}\"}}");
+    refused(
+        "invert",
+        &[&times("short")],
+        &["times.h5: dataset /short: measured times", "5 values"],
+    );
+    refused(
+        "gradient",
+        &[&times("nothing")],
+        &["times.h5: dataset /nothing: measured times"],
+    );
+    let weights = "inversion.weights={file=\"times.h5\",dataset=\"/negative\"}";
+    refused(
+        "invert",
+        &[&times("good"), weights],
+        &["times.h5: dataset /negative: weights", "weight -1"],
+    );
+    refused(
+        "invert",
+        &[&times("good"), "inversion.vertices={points=[]}"],
+        &["inversion.vertices.points", "at least one point"],
+    );
+}
+
+/// Was: commands that keep no checkpoints suggested --resume, which cannot help there.
+#[test]
+fn a_refusal_suggests_what_cannot_help() {
+    let folder = folder();
+    let path = folder.path();
+    for (command, resumes) in [("eikonal", false), ("gradient", false), ("invert", true)] {
+        let words = format!("{command} slab.toml --output {command}");
+        line(path, &words, &[]).succeeds();
+        let said = line(path, &words, &[]).fails(2, &["holds results", "--overwrite"]);
+        assert_eq!(said.stderr.contains("--resume"), resumes, "{}", said.stderr);
+    }
+}
+
+/// Was: the checkpoint of another inversion did not say which key differs.
+#[test]
+fn a_checkpoint_of_another_inversion_names_no_key() {
+    let folder = folder();
+    let invert = |more: &[&str]| {
+        line(
+            folder.path(),
+            "invert slab.toml --resume --output out",
+            more,
+        )
+    };
+    invert(&[]).succeeds();
+    invert(&["conduction.speed.sheet=0.25"]).fails(
+        65,
+        &[
+            "another case",
+            "conduction.speed",
+            "0.3",
+            "0.25",
+            "--overwrite",
+        ],
+    );
+    invert(&["inversion.stop.iterations=90"]).succeeds();
+}
+
+/// Was: "not a readable HDF5 file (...)" of a folder.
+#[test]
+fn a_folder_is_an_unreadable_file() {
+    let folder = folder();
+    let path = folder.path();
+    line(path, "eikonal slab.toml --output out", &[]).succeeds();
+    line(path, "diff out out", &[]).fails(65, &["out: file: is a folder", "an .h5 file"]);
+    line(path, "reproduce out", &[]).fails(65, &["is a folder"]);
+    line(path, "diff out/eikonal.h5 out/eikonal.h5", &[]).succeeds();
+}
+
+/// Was: a length that is none was bad data of `mesh generate` and bad usage of `mesh voxelize`; an unknown
+/// key bad usage there and bad data elsewhere.
+#[test]
+fn one_mistake_has_two_exit_codes() {
+    let folder = folder();
+    let path = folder.path();
+    let generate = |options: &str| line(path, &format!("mesh generate slab m.h5 {options}"), &[]);
+    for edge in ["0", "-1", "nan", "x"] {
+        let said = generate(&format!("--edge {edge} --size 2,2,2"));
+        assert_eq!(said.code, 2, "{}", said.stderr);
+        assert!(said.stderr.contains("a positive number"), "{}", said.stderr);
+    }
+    assert_eq!(generate("--edge 1 --size 2,2").code, 2);
+    generate("--edge 1 --size 2,2,2 --set foo=3").fails(65, &["--set foo", "its keys are"]);
+    generate("--edge 1 --size 2,2,2").succeeds();
+    for spacing in ["0", "nan"] {
+        let words = format!("mesh voxelize m.h5 v.h5 --spacing {spacing}");
+        assert_eq!(line(path, &words, &[]).code, 2);
+    }
+}

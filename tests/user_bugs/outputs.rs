@@ -3,6 +3,7 @@
 use hdf5::types::FixedAscii;
 
 use super::command::{names, ranks, report, run};
+use super::small_disk::SmallDisk;
 use super::{folder, line};
 
 /// Was: a run that failed left an empty folder, which looked like a result.
@@ -89,4 +90,111 @@ fn simulated_ranks_of_a_simulation_leave_no_report() {
     line(path, "fk fk.toml --simulate-ranks 2", &[]).succeeds();
     assert!(!path.join("results").exists());
     line(path, "fk fk.toml --simulate-ranks 2 --output out", &[]).fails(2, &["holds results"]);
+}
+
+/// Was: a run whose log could not be written (a full disk) ended as a bug.
+#[test]
+#[cfg(target_os = "linux")]
+fn a_log_that_cannot_be_written_ends_the_run() {
+    let folder = folder();
+    let started = |arguments: &[&str]| {
+        let full = std::fs::OpenOptions::new().write(true).open("/dev/full");
+        std::process::Command::new(env!("CARGO_BIN_EXE_isochrone"))
+            .args(arguments)
+            .current_dir(folder.path())
+            .stderr(full.unwrap())
+            .status()
+            .unwrap()
+            .code()
+    };
+    for (command, config) in [
+        ("eikonal", "slab.toml"),
+        ("gradient", "slab.toml"),
+        ("invert", "slab.toml"),
+        ("fk", "fk.toml"),
+    ] {
+        for form in ["text", "json"] {
+            let output = format!("{command}-{form}");
+            let arguments = [command, config, "--log", form, "-vv", "--output", &output];
+            assert_eq!(started(&arguments), Some(0), "{command} --log {form}");
+            assert!(folder.path().join(output).join("report.json").exists());
+        }
+    }
+    // Errors keep their exit codes.
+    assert_eq!(started(&["eikonal", "none.toml"]), Some(66));
+}
+
+/// Was: a mesh that no memory holds ended in a failed allocation.
+#[test]
+#[cfg(target_os = "linux")]
+fn a_generated_mesh_beyond_memory_aborts() {
+    let folder = folder();
+    let run = |arguments: &str| {
+        let limited = format!("ulimit -v 4000000; exec \"$0\" {arguments}");
+        let said = std::process::Command::new("sh")
+            .args(["-c", &limited, env!("CARGO_BIN_EXE_isochrone")])
+            .current_dir(folder.path())
+            .output()
+            .unwrap();
+        let stderr = String::from_utf8_lossy(&said.stderr).into_owned();
+        (said.status.code(), stderr)
+    };
+    let fine = r#"'mesh.generate={kind="slab",edge=0.0055,size=[1,2,3]}'"#;
+    let heart = r#"'mesh.generate={kind="biventricle",edge=0.2}'"#;
+    for generate in [fine, heart] {
+        let (code, said) = run(&format!("eikonal slab.toml --dry-run --set {generate}"));
+        assert_eq!(code, Some(65), "{said}");
+        for word in ["mesh.generate.edge", "GB are free", "or more"] {
+            assert!(said.contains(word), "no {word:?} in {said}");
+        }
+    }
+    let (code, said) = run("mesh generate slab m.h5 --edge 0.0055 --size 1,2,3");
+    assert_eq!(code, Some(65), "{said}");
+    assert!(!folder.path().join("m.h5").exists());
+    let (code, said) = run("mesh generate slab m.h5 --edge 0.2 --size 1,2,3");
+    assert_eq!(code, Some(0), "{said}");
+}
+
+/// Was: manual pages that could not be written left an empty folder.
+#[test]
+fn manual_pages_on_a_full_disk_leave_a_folder() {
+    let Some(disk) = SmallDisk::new(4096) else {
+        eprintln!("SKIPPED: no file system of its own may be mounted here");
+        return;
+    };
+    std::fs::write(disk.path().join("full"), [0; 4096]).unwrap();
+    let pages = disk.path().join("pages");
+    let arguments = ["man", pages.to_str().unwrap()];
+    run(disk.path(), 1, &arguments).fails(74, &["pages"]);
+    assert!(!pages.exists());
+}
+
+/// Was: `eikonal --simulate-ranks` without `--output` took the folder of the results, `fk` did not; what
+/// it refused left a folder with a configuration alone.
+#[test]
+fn simulated_ranks_take_the_folder_of_the_results() {
+    let folder = folder();
+    let path = folder.path();
+    line(path, "eikonal slab.toml", &[]).succeeds();
+    let said = line(path, "eikonal slab.toml --simulate-ranks 2,3", &[]).succeeds();
+    assert!(said.stdout.contains("critical path"), "{}", said.stdout);
+    for phase in ["3 ranks: forward solution", "3 ranks: adjoint"] {
+        assert!(said.stderr.contains(phase), "{}", said.stderr);
+    }
+    let results = path.join("results/slab-eikonal");
+    assert!(results.join("eikonal.h5").exists());
+    let many = line(
+        path,
+        "eikonal slab.toml --simulate-ranks 5000 --output many",
+        &[],
+    );
+    assert_eq!(many.code, 65, "{}", many.stderr);
+    assert!(!path.join("many").exists());
+    line(
+        path,
+        "eikonal slab.toml --simulate-ranks 2 --output out",
+        &[],
+    )
+    .succeeds();
+    assert_eq!(names(&path.join("out")), ["config.toml", "report.json"]);
 }

@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use super::command::put;
+use super::command::{put, ranks, run};
 use super::{FK, SLAB, folder, line, warnings};
 
 /// Was: refinement up to as many domains as there are did nothing, without a word.
@@ -201,4 +201,37 @@ fn every_run_says_that_there_is_no_gpu() {
     assert_eq!(said("--device auto", &[]), 1);
     assert_eq!(said("", &["run.device=auto"]), 1);
     assert_eq!(said("-v", &[]), 1);
+}
+
+/// Was: `domains.file` beside another method was passed over.
+#[test]
+fn a_file_of_domains_beside_another_method_is_silent() {
+    let folder = folder();
+    let file = "domains.file={file=\"none.h5\",dataset=\"/d\"}";
+    let fails = |settings: &[&str], words: &[&str]| {
+        line(folder.path(), "eikonal slab.toml --output out", settings).fails(65, words);
+    };
+    let metis = "domains.method=\"metis\"";
+    fails(
+        &[file, metis],
+        &["domains.file", "domains.method = \"metis\""],
+    );
+    fails(&[file], &["domains.count", "domains.file"]);
+    assert!(!folder.path().join("out").exists());
+}
+
+/// Was: a scar beyond the mesh was none, and the twin went without.
+#[test]
+fn a_scar_that_holds_nothing_is_no_scar() {
+    for ranks in ranks() {
+        let folder = folder();
+        let scar = |centre: &str| {
+            let scar = format!("inversion.twin.scar={{centre={centre},radius=1,gamma=0.1}}");
+            let arguments = ["gradient", "slab.toml", "--output", "out", "--set", &scar];
+            run(folder.path(), ranks, &arguments)
+        };
+        scar("[99,9,9]").fails(65, &["inversion.twin.scar", "no tetrahedron", "radius"]);
+        assert!(!folder.path().join("out").exists());
+        scar("[3,2,1]").succeeds();
+    }
 }

@@ -176,6 +176,26 @@ fn a_number_of_domains_goes_with_metis_alone() {
 }
 
 #[test]
+fn a_file_of_domains_goes_with_file_alone() {
+    let file = "file = { file = \"d.h5\" }\n";
+    for method in ["single", "tags", "metis"] {
+        let count = if method == "metis" { "count = 3\n" } else { "" };
+        let text = message(
+            &format!("[domains]\nmethod = \"{method}\"\n{count}{file}"),
+            &[],
+        );
+        let both = ["domains.file", &format!("domains.method = \"{method}\"")];
+        assert!(both.iter().all(|key| text.contains(key)), "{text}");
+    }
+    let text = message(&format!("[domains]\ncount = 3\n{file}"), &[]);
+    assert!(
+        text.contains("domains.count") && text.contains("domains.file"),
+        "{text}"
+    );
+    load_text(&format!("[domains]\n{file}"), &[]).unwrap();
+}
+
+#[test]
 fn a_list_of_gamma_for_an_undivided_mesh_hints_at_its_domains() {
     let text = message("[domains]\ngamma = [1, 2, 3]\n", &[]);
     assert!(text.contains("domains.method = \"file\""), "{text}");

@@ -22,7 +22,8 @@ pub enum StopReason {
     Step,
     /// stop.iterations reached.
     MaxIterations,
-    /// No step decreases the objective any further in floating point.
+    /// No step decreases the objective any further in floating point: the usual end at the minimum of
+    /// an objective that is large there (noisy times).
     Stalled,
     /// A signal asked to stop.
     Signal,

@@ -2,7 +2,7 @@
 //! together.
 
 use super::finding::Gather;
-use super::{UNIT, is_degenerate};
+use super::{FARTHEST, UNIT, is_degenerate};
 use crate::mesh::TetMesh;
 use crate::mesh::adjacency::Components;
 use crate::mesh::quality::{dihedral_angles, mean_ratio};
@@ -21,13 +21,13 @@ pub(super) fn beyond(mesh: &TetMesh) -> impl Iterator<Item = usize> {
         .filter(move |&t| mesh.tetrahedra[t].iter().any(|&v| v as usize >= n))
 }
 
-pub(super) fn is_finite(p: &Vec3) -> bool {
-    p.iter().all(|x| x.is_finite())
+pub(super) fn is_in_range(p: &Vec3) -> bool {
+    p.iter().all(|x| x.abs() <= FARTHEST)
 }
 
 /// Numbers that are wrong by themselves.
 pub(super) fn values(mesh: &TetMesh) -> Vec<Gather> {
-    let bad_points = (0..mesh.vertex_count()).filter(|&p| !is_finite(&mesh.points[p]));
+    let bad_points = (0..mesh.vertex_count()).filter(|&p| !is_in_range(&mesh.points[p]));
     let directions = |of: &Option<Vec<Vec3>>, wrong: fn(f64) -> bool| {
         let all = of.iter().flatten().enumerate();
         all.filter(|(_, f)| wrong(norm(**f)))
@@ -49,7 +49,11 @@ pub(super) fn values(mesh: &TetMesh) -> Vec<Gather> {
             "vertices are numbered from 0; make the file again",
         )
         .all(beyond(mesh)),
-        Gather::error("points that are not finite", "correct their coordinates").all(bad_points),
+        Gather::error(
+            "points that are not finite or beyond 1e90 mm",
+            "correct their coordinates",
+        )
+        .all(bad_points),
         Gather::error(
             "velocity tensors that are not symmetric positive definite",
             "order xx xy xz yy yz zz; all eigenvalues must be positive",
@@ -110,7 +114,7 @@ pub(super) fn shapes(mesh: &TetMesh) -> Vec<Gather> {
     );
     for t in 0..mesh.tetrahedron_count() {
         let corners = mesh.corners(t);
-        if !corners.iter().all(is_finite) {
+        if !corners.iter().all(is_in_range) {
             continue; // Its points are the defect.
         }
         if is_degenerate(mesh, t) {

@@ -1,6 +1,6 @@
 //! What can be mended without tearing a hole (`mesh check --fix`).
 
-use super::defects::{beyond, first_of_equal_points, is_finite, repeated_tetrahedra};
+use super::defects::{beyond, first_of_equal_points, is_in_range, repeated_tetrahedra};
 use super::is_degenerate;
 use crate::error::{Error, Result};
 use crate::mesh::TetMesh;
@@ -25,10 +25,10 @@ pub fn fix(mesh: &TetMesh) -> Result<TetMesh> {
         let problem = "a vertex is no point of the mesh";
         return lost(&format!("tetrahedron {t}"), problem, wrong.count(), remedy);
     }
-    let mut wrong = (0..m).filter(|&t| !mesh.corners(t).iter().all(is_finite));
+    let mut wrong = (0..m).filter(|&t| !mesh.corners(t).iter().all(is_in_range));
     if let Some(t) = wrong.next() {
         let remedy = "correct the coordinates";
-        let problem = "the coordinates of a vertex are not finite";
+        let problem = "the coordinates of a vertex are not finite or beyond 1e90 mm";
         return lost(&format!("tetrahedron {t}"), problem, wrong.count(), remedy);
     }
     let mut mended = mesh.clone();

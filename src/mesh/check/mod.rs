@@ -18,6 +18,8 @@ use defects::{beyond, shapes, topology, values};
 
 /// A tetrahedron is degenerate where 6 |V| ≤ this · l³, l its longest edge.
 const FLAT: f64 = 1e-12;
+/// Farthest coordinate, mm: beyond, the volumes of tetrahedra overflow.
+const FARTHEST: f64 = 1e90;
 /// Fibres and sheets may be off unit length and off the right angle by this much.
 const UNIT: f64 = 1e-6;
 

@@ -125,7 +125,9 @@ fn wrong_indices_points_and_lengths_are_refused() {
     assert!(validate(&mesh).unwrap_err().to_string().contains("17"));
     let mut mesh = sound();
     mesh.points[4][1] = f64::NAN;
-    assert!(counts(&mesh).contains(&(true, "points that are not finite", 1)));
+    assert!(counts(&mesh).contains(&(true, "points that are not finite or beyond 1e90 mm", 1)));
+    assert!(validate(&mesh).unwrap_err().to_string().contains("point 4"));
+    mesh.points[4][1] = 1e300;
     assert!(validate(&mesh).unwrap_err().to_string().contains("point 4"));
     let mut mesh = sound();
     mesh.domains = Some(vec![0]);

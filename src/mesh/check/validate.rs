@@ -1,6 +1,6 @@
 //! What runs insist on.
 
-use super::defects::{beyond, is_finite};
+use super::defects::{beyond, is_in_range};
 use super::{UNIT, is_degenerate};
 use crate::error::{Error, Result};
 use crate::mesh::TetMesh;
@@ -35,11 +35,11 @@ pub fn validate(mesh: &TetMesh) -> Result<()> {
             Err(Error::bad_data(format!("{what} {first}"), problem, all))
         })
     };
-    let infinite = (0..n).filter(|&p| !is_finite(&mesh.points[p]));
+    let nowhere = (0..n).filter(|&p| !is_in_range(&mesh.points[p]));
     first_of(
         "point",
-        Box::new(infinite),
-        "its coordinates are not finite",
+        Box::new(nowhere),
+        "its coordinates are not finite or beyond 1e90 mm",
     )?;
     let flat = (0..m).filter(|&t| is_degenerate(mesh, t));
     first_of("tetrahedron", Box::new(flat), "it has no volume")?;

@@ -74,6 +74,10 @@ pub fn write_with(
 /// open to write; [`Error::BadFile`] with `remedy` where it is not HDF5 or damaged.
 pub fn open_file(path: &Path, remedy: &str) -> Result<File> {
     std::fs::File::open(path).map_err(|e| Error::io(path, "read", &e))?;
+    if path.is_dir() {
+        let remedy = "give an .h5 file, maybe one in it";
+        return Err(Error::bad_file(path, "file", "is a folder", remedy));
+    }
     File::open(path).map_err(|e| {
         let said = reason(&e);
         let in_use = if said.contains("unable to lock file") {

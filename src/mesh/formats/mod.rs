@@ -214,7 +214,11 @@ pub fn read_unverified(path: &Path, unit: Option<LengthUnit>) -> Result<TetMesh>
         return Err(Error::bad_file(
             path,
             "unit of the points",
-            format!("the file says {}, the user {}", file.name(), user.name()),
+            format!(
+                "the file says {}, the configuration or command line {}",
+                file.name(),
+                user.name()
+            ),
             "leave mesh.unit out, or correct the one that is wrong",
         ));
     }

@@ -18,6 +18,7 @@ use self::sizing::Sizing;
 use self::ventricle::Ventricles;
 use super::TetMesh;
 use crate::error::{Error, Result};
+use crate::memory;
 use crate::tensor::Vec3;
 
 /// What to generate; lengths in the unit of `[mesh]`.
@@ -180,6 +181,7 @@ fn plan(generator: &Generator, unit_mm: f64) -> Result<Plan> {
             let cells = slab::cells(size, edge);
             let smallest = slab::smallest_edge(size, MAX_TETRAHEDRA);
             refuse_too_many(slab::size_of(cells), smallest / unit_mm)?;
+            refuse_beyond_memory(slab::size_of(cells), 0.0, edge / unit_mm)?;
             return Ok(Plan::Slab { size, cells });
         }
         Generator::Ellipsoid { left_ventricle, .. } => (left_ventricle, None),
@@ -223,6 +225,7 @@ fn plan(generator: &Generator, unit_mm: f64) -> Result<Plan> {
             format!("make it {:.3e} or more", smallest / unit_mm),
         ));
     }
+    refuse_beyond_memory(sizing.size(side), lattice, edge / unit_mm)?;
     Ok(Plan::Stuffing {
         heart: Box::new(heart),
         sizing,
@@ -281,4 +284,26 @@ fn refuse_too_many((points, tetrahedra): (f64, f64), smallest: f64) -> Result<()
         format!("makes {tetrahedra:.1e} tetrahedra, more than {MAX_TETRAHEDRA:.0e}"),
         format!("make it {smallest:.3e} or more"),
     ))
+}
+
+/// Refuses a mesh, made on so many vertices of a `lattice` with this mean `edge`, that would not fit
+/// in this machine.
+fn refuse_beyond_memory((points, tetrahedra): (f64, f64), lattice: f64, edge: f64) -> Result<()> {
+    // Coordinates; corners, tag, fibre and sheet; class and number of a lattice vertex.
+    let bytes = 24.0 * points + 68.0 * tetrahedra + 5.0 * lattice;
+    match memory::available() {
+        Some(memory) if bytes > memory => Err(Error::bad_data(
+            "mesh.generate.edge",
+            format!(
+                "makes {tetrahedra:.1e} tetrahedra, which need {:.1} GB of memory, and {:.1} GB are free",
+                bytes / 1e9,
+                memory / 1e9
+            ),
+            format!(
+                "make it {:.3e} or more, or run on a larger machine",
+                1.01 * edge * (bytes / memory).cbrt()
+            ),
+        )),
+        _ => Ok(()),
+    }
 }

@@ -31,6 +31,7 @@ use crate::partition::domain_contacts;
 use crate::progress::{Console, Progress};
 use crate::real::Real;
 use crate::sha256;
+use crate::units::counted;
 
 /// What an inversion found.
 struct Estimate {
@@ -142,10 +143,11 @@ fn minimise<T: Real>(
             n => format!(" and {n} unknowns of sources"),
         };
         tracing::info!(
-            "inverting for {k} domains{of_sources} on {vertices} vertices, {tetrahedra} tetrahedra by {}, {} ranks x {} threads",
+            "inverting for {}{of_sources} on {vertices} vertices, {tetrahedra} tetrahedra by {}, {} x {}",
+            counted(k, "domain"),
             name(&job.case.inversion.optimizer)?,
-            comm.size(),
-            job.threads
+            counted(comm.size(), "rank"),
+            counted(job.threads, "thread")
         );
     }
     let mut resume = kept.resume();
@@ -346,13 +348,12 @@ fn fingerprint(case: &Case, inputs: &[PathBuf]) -> Result<Fingerprint> {
     if let Some(inversion) = value["inversion"].as_object_mut() {
         inversion.remove("stop");
     }
-    let text = serde_json::to_vec(&value).map_err(bug)?;
     let inputs = inputs
         .iter()
         .map(|path| Ok((path.clone(), sha256::of_file(path)?)))
         .collect::<Result<_>>()?;
     Ok(Fingerprint {
-        case: sha256::of_bytes(&text).into(),
+        case: value,
         inputs,
     })
 }

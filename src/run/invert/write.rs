@@ -11,7 +11,9 @@ use super::Estimate;
 use super::uncertainty;
 use crate::config::Unknown;
 use crate::error::Result;
-use crate::inversion::optimizer::IterationRecord;
+use crate::inversion::coordinator::Outcome;
+use crate::inversion::optimizer::{IterationRecord, StopReason};
+use crate::inversion::options::GAMMA_RANGE;
 use crate::inversion::schedule::CurvePoint;
 use crate::io::{Centre, ResultFile};
 
@@ -26,6 +28,11 @@ pub fn write(job: &mut Job, output: &Output, model: &Model, estimate: &Estimate)
     report.result("objective", best.objective);
     report.result("gradient_norm", best.gradient_norm);
     report.result("gamma", best.gamma.clone());
+    let converged = came_to_a_minimum(outcome);
+    report.result("converged", converged);
+    let at_limit = at_limit(&best.gamma);
+    let domains: Vec<usize> = at_limit.iter().map(|(k, _)| *k).collect();
+    report.result("domains_at_limit", domains);
     if estimate.curve.is_none() && outcome.runs.len() > 1 {
         let runs: Vec<_> = outcome
             .runs
@@ -62,9 +69,20 @@ pub fn write(job: &mut Job, output: &Output, model: &Model, estimate: &Estimate)
             counters.evaluations,
             best.misfit
         );
+        for (k, limit) in &at_limit {
+            tracing::warn!(
+                "domain {k}: gamma is at the limit {limit:e}: no gamma in the program's range explains the \
+                 measured times; check them and their unit, and conduction.speed"
+            );
+        }
+        if outcome.stop_reason == StopReason::Stalled && converged {
+            tracing::info!(
+                "stalled at a minimum: f cannot be told from its rounding any more, as is usual with noisy times"
+            );
+        }
         let least = best.gamma.iter().copied().fold(f64::INFINITY, f64::min);
         let most = best.gamma.iter().copied().fold(f64::NEG_INFINITY, f64::max);
-        tracing::info!("gamma from {least:.4} to {most:.4}");
+        tracing::info!("gamma from {} to {}", readable(least), readable(most));
         tracing::debug!("gamma {:?}", best.gamma);
         if !against_twin.is_empty() {
             tracing::info!("{against_twin}");
@@ -88,6 +106,40 @@ pub fn write(job: &mut Job, output: &Output, model: &Model, estimate: &Estimate)
     result::write(job, output, model, "inversion.h5", phi, |file, root| {
         add(file, root, estimate)
     })
+}
+
+/// Four places, or four digits of what would be nothing or very long so; no negative zero.
+fn readable(x: f64) -> String {
+    match x.abs() {
+        0.0 => "0".into(),
+        a if (1e-3..1e6).contains(&a) => format!("{x:.4}"),
+        _ => format!("{x:.3e}"),
+    }
+}
+
+/// A share of the first gradient: one this small counts as none, where the objective ends at nothing
+/// but rounding, too.
+const SMALL_SHARE: f64 = 1e-6;
+
+/// Whether the best minimisation ended at a minimum, for whatever reason it ended.
+fn came_to_a_minimum(outcome: &Outcome) -> bool {
+    let best = outcome.best();
+    let is_first = |record: &&IterationRecord| record.start == best.start && record.iteration == 0;
+    let first = outcome.history.iter().rfind(is_first);
+    let fell = first.is_some_and(|first| best.gradient_norm <= SMALL_SHARE * first.gradient_norm);
+    best.converged() || fell
+}
+
+/// Domains whose γ is within a hundredth of an end of [`GAMMA_RANGE`], and that end.
+fn at_limit(gamma: &[f64]) -> Vec<(usize, f64)> {
+    let (least, most) = (*GAMMA_RANGE.start(), *GAMMA_RANGE.end());
+    let end = |g: f64| match g {
+        g if g <= 1.01 * least => Some(least),
+        g if g >= 0.99 * most => Some(most),
+        _ => None,
+    };
+    let domains = gamma.iter().enumerate();
+    domains.filter_map(|(k, g)| Some((k, end(*g)?))).collect()
 }
 
 /// Number of domains and misfit of each level of refinement, the last included.
@@ -114,7 +166,7 @@ fn sources(job: &mut Job, estimate: &Estimate) -> Result<()> {
         if source.estimates(Unknown::Time) {
             entry["time_ms"] = json!(best.sources[next]);
             entry["time_std_ms"] = json!(deviation(next));
-            words += &format!(" starts at {:.4} ms", best.sources[next]);
+            words += &format!(" starts at {} ms", readable(best.sources[next]));
             next += 1;
         }
         if source.estimates(Unknown::Point) {
@@ -122,7 +174,8 @@ fn sources(job: &mut Job, estimate: &Estimate) -> Result<()> {
             entry["point_mm"] = json!(point);
             let deviations: Vec<_> = (next..next + 3).map(deviation).collect();
             entry["point_std_mm"] = json!(deviations);
-            words += &format!(" at ({:.4}, {:.4}, {:.4}) mm", point[0], point[1], point[2]);
+            let [x, y, z] = [0, 1, 2].map(|i| readable(point[i]));
+            words += &format!(" at ({x}, {y}, {z}) mm");
             next += 3;
         }
         if job.comm.rank() == 0 {
