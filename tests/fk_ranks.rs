@@ -7,7 +7,7 @@ use isochrone::eikonal::options::Precision;
 use isochrone::ionic::Model;
 use isochrone::mesh::generate::{FibreAngles, Generator, LeftVentricle, generate};
 use isochrone::monodomain::build::Make;
-use isochrone::monodomain::division::Division;
+use isochrone::monodomain::division::{Division, Filling};
 use isochrone::monodomain::engine::{Counters, Pace};
 use isochrone::monodomain::ghosts::traffic;
 use isochrone::monodomain::grid::{Diffusivity, Tissue};
@@ -67,7 +67,15 @@ fn exchanged(integrator: Integrator, steps_per_exchange: usize) {
     let counts = |tile| mask.tile_counts(layered(&mask.grid, tile)).1;
     let asked = Some(tile);
     let ranks = [RANKS, 1];
-    let division = tiles_for(&grid, StencilKind::Flux, asked, true, counts, ranks).unwrap();
+    let division = tiles_for(
+        &grid,
+        StencilKind::Flux,
+        asked,
+        Filling::Masked,
+        counts,
+        ranks,
+    )
+    .unwrap();
     assert_eq!(division, ran[0].1);
 
     let pace = Pace {
@@ -113,7 +121,7 @@ fn few_threads_have_large_even_tiles() {
         let division = Division::fitting(
             [n; 3],
             [false; 3],
-            true,
+            Filling::Masked,
             |tile| isochrone::monodomain::division::counts([n; 3], Some(&cells), tile),
             [workers, 1],
             1,
@@ -137,6 +145,20 @@ fn few_threads_have_large_even_tiles() {
         2 * shares.iter().max().unwrap() <= total + total / 10,
         "{shares:?}"
     );
+}
+
+/// Where one D holds throughout, the layers in flight of a tile are half as large.
+#[test]
+fn tissue_of_one_d_has_half_as_large_tiles() {
+    let shape = [96, 128, 64];
+    let cells = vec![true; shape.iter().product()];
+    let tile = |filling| {
+        let counts = |tile| isochrone::monodomain::division::counts(shape, Some(&cells), tile);
+        let division = Division::fitting(shape, [false; 3], filling, counts, [1, 1], 1);
+        division.unwrap().tile
+    };
+    assert_eq!(tile(Filling::Masked), [96, 128, 64]);
+    assert_eq!(tile(Filling::MaskedUniform), [96, 64, 64]);
 }
 
 /// Tiles of a masked grid are small enough for the ranks that there are.

@@ -35,6 +35,27 @@ pub struct Division {
     pub tiles: Vec<TileBox>,
 }
 
+/// Which cells of a grid take part, and how D varies among them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Filling {
+    /// All of them.
+    Whole,
+    /// Masked tissue of one D throughout.
+    MaskedUniform,
+    /// Masked tissue with weights of its own in each cell.
+    Masked,
+}
+
+impl Filling {
+    pub fn new(masked: bool, uniform: bool) -> Self {
+        match (masked, uniform) {
+            (false, _) => Self::Whole,
+            (true, true) => Self::MaskedUniform,
+            (true, false) => Self::Masked,
+        }
+    }
+}
+
 /// Cells of a tile that are fast: see [`Division::size_for`].
 const COLUMNS: usize = 2048;
 const LAYERS: usize = 256;
@@ -57,6 +78,9 @@ const MASKED: [[usize; 3]; 10] = [
     [16, 16, 64],
     [16, 16, 32],
 ];
+/// The largest tile where one D holds throughout: steps take so little time that layers must share the
+/// cache of the second level; with weights in each cell ghosts cost more than that saves.
+const MASKED_UNIFORM: [usize; 3] = [256, 64, 512];
 /// Masked tissue in 2D.
 const MASKED_LAYERS: usize = 64;
 /// Tiles of the box around a masked tissue per thread, of which many are outside the tissue or on
@@ -114,14 +138,19 @@ impl Division {
     pub fn fitting(
         shape: [usize; 3],
         periodic: [bool; 3],
-        masked: bool,
+        filling: Filling,
         counts: impl Fn([usize; 3]) -> Vec<u64>,
         [workers, ranks]: [usize; 2],
         least: usize,
     ) -> Result<Self> {
+        let masked = filling != Filling::Whole;
         let few = masked && shape[1] > 1 && workers <= FEW_WORKERS;
-        let even = MASKED
-            .iter()
+        let largest = match filling {
+            Filling::MaskedUniform => MASKED_UNIFORM,
+            _ => MASKED[0],
+        };
+        let even = std::iter::once(&largest)
+            .chain(&MASKED[1..])
             .filter(|_| few)
             .map(|most| std::array::from_fn(|a| equal(shape[a], most[a])))
             .find(|tile| unevenness(counts(*tile), workers) <= EVEN);

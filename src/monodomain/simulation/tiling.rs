@@ -3,8 +3,8 @@
 use super::Setup;
 use crate::comm::Communicator;
 use crate::error::{Error, Result};
-use crate::monodomain::division::{Division, counts};
-use crate::monodomain::grid::{Grid, Tissue};
+use crate::monodomain::division::{Division, Filling, counts};
+use crate::monodomain::grid::{Diffusivity, Grid, Tissue};
 use crate::monodomain::layout::layered;
 use crate::monodomain::options::StencilKind;
 use crate::monodomain::stencil::cardiax;
@@ -37,7 +37,10 @@ pub(super) fn divide(
             let tile = setup.device.is_some().then(on_device)?;
             Some(unlayered(&setup.grid, tile))
         }),
-        active.is_some(),
+        Filling::new(
+            active.is_some(),
+            matches!(tissue.diffusivity, Diffusivity::Uniform(_)),
+        ),
         |tile| counts(shape, active, tile),
         [comm.size(), setup.threads],
     )
@@ -88,7 +91,7 @@ pub fn tiles_for(
     grid: &Grid,
     stencil: StencilKind,
     asked: Option<[usize; 3]>,
-    masked: bool,
+    filling: Filling,
     counts: impl Fn([usize; 3]) -> Vec<u64>,
     [ranks, threads]: [usize; 2],
 ) -> Result<Division> {
@@ -103,7 +106,7 @@ pub fn tiles_for(
         StencilKind::Cardiax => cardiax::FEWEST,
     };
     let workers = ranks * threads;
-    Division::fitting(shape, periodic, masked, counts, [workers, ranks], least)
+    Division::fitting(shape, periodic, filling, counts, [workers, ranks], least)
 }
 
 /// Steps between exchanges: as many as `asked` for, or as keep the ghosts small beside the tiles.

@@ -11,13 +11,14 @@ use crate::comm::agree;
 use crate::config::Case;
 use crate::eikonal::options::Precision;
 use crate::error::{Error, Result};
+use crate::inversion::options::GammaInput;
 use crate::monodomain::build::Make;
-use crate::monodomain::division::{self, Division};
+use crate::monodomain::division::{self, Division, Filling};
 use crate::monodomain::engine::Pace;
 use crate::monodomain::ghosts::{RankTraffic, traffic};
-use crate::monodomain::grid::Grid;
+use crate::monodomain::grid::{Diffusivity, Grid};
 use crate::monodomain::layout::layered;
-use crate::monodomain::options::{FkOptions, Integrator};
+use crate::monodomain::options::{DiffusivityOptions, FkOptions, Integrator};
 use crate::monodomain::simulation::{steps_per_exchange, tiles_for};
 use crate::monodomain::voxelize::{ActiveMask, active_mask};
 use crate::run::job::Job;
@@ -140,10 +141,19 @@ impl Cells {
         }
     }
 
-    fn masked(&self) -> bool {
+    fn filling(&self, case: &Case, fk: &FkOptions) -> Filling {
         match self {
-            Self::Mask(_) => true,
-            Self::Prepared(prepared) => prepared.tissue.active.is_some(),
+            Self::Mask(_) => {
+                let one = matches!(fk.diffusivity, Some(DiffusivityOptions::Isotropic(_)))
+                    && matches!(case.domains.gamma, GammaInput::Uniform(_))
+                    && fk.region.iter().all(|region| region.gamma.is_none());
+                Filling::new(true, one)
+            }
+            Self::Prepared(prepared) => {
+                let tissue = &prepared.tissue;
+                let uniform = matches!(tissue.diffusivity, Diffusivity::Uniform(_));
+                Filling::new(tissue.active.is_some(), uniform)
+            }
         }
     }
 }
@@ -167,7 +177,7 @@ fn counted(
             cells.grid(),
             fk.stencil,
             super::asked_tile(fk),
-            cells.masked(),
+            cells.filling(case, fk),
             |tile| cells.counts(tile),
             [*ranks, threads],
         )?;
