@@ -74,7 +74,7 @@ pub const SECTION: Section = Section {
         Key::new(
             "max_minutes",
             Kind::Number(Range::Positive),
-            "wall time after which an inversion stops and keeps what it has",
+            "wall time after which an inversion or a simulation stops and keeps what it has",
         )
         .unit("min")
         .absent("no limit"),

@@ -11,6 +11,7 @@ mod outputs;
 mod pictures;
 mod scaling;
 mod settings;
+mod simulations;
 mod stopping;
 
 use std::path::Path;
