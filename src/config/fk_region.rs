@@ -83,13 +83,14 @@ impl Checks<'_> {
         }
     }
 
-    /// A probe lies in a box of cells; what a mesh covers is known later.
+    /// A probe has a coordinate for each axis, and lies in a box of cells; what a mesh covers is
+    /// known later.
     pub(super) fn probe(&self, number: usize, probe: &[f64]) -> Result<()> {
         let key = "fk.record.probes";
-        let Some(GridOptions::Box { shape, spacing }) = &self.options.grid else {
+        let Some(grid) = &self.options.grid else {
             return Ok(());
         };
-        let axes = shape.len();
+        let axes = grid.dimensions();
         if probe.len() != axes {
             return Err(self.error(
                 key,
@@ -100,6 +101,9 @@ impl Checks<'_> {
                 "give x, y(, z)",
             ));
         }
+        let GridOptions::Box { shape, spacing } = grid else {
+            return Ok(());
+        };
         let Some(spacing) = spacing.along(axes) else {
             return Ok(());
         };

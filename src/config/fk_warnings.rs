@@ -131,6 +131,10 @@ impl Warnings<'_> {
         if let (Some(asked), Some(steps), None) = (options.duration, steps, options.steps) {
             self.used("fk.duration", asked, steps as f64 * options.dt);
         }
+        if options.stimulus.is_empty() && options.initial.is_none() {
+            let what = "there is none, and no fk.initial: all cells stay at rest";
+            self.add("fk.stimulus", what.into());
+        }
         for (i, stimulus) in options.stimulus.iter().enumerate() {
             self.stimulus(&format!("fk.stimulus.{i}"), stimulus, steps);
         }

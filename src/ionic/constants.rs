@@ -77,6 +77,8 @@ pub(super) fn unknown(place: &str, kind: &str, name: &str, known: &[&str]) -> Er
             strsim::jaro_winkler(&name, &candidate)
         })
         .zip(known)
+        // Of equally like names the first: 1 is 1A rather than 10.
+        .rev()
         .max_by(|a, b| a.0.total_cmp(&b.0))
         .filter(|(likeness, _)| *likeness > 0.6);
     let meant = likeliest.map_or(String::new(), |(_, best)| {

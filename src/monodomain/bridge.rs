@@ -41,6 +41,19 @@ pub fn sample(
         .collect()
 }
 
+/// Number of `points` that lie farther than a cell from the grid, along the axes that it has. (The
+/// surface of a mesh lies up to half a cell beyond its voxels.)
+pub fn outside(grid: &Grid, points: &[Vec3]) -> usize {
+    let beyond = |p: &&Vec3| {
+        (0..grid.dimensions).any(|x| {
+            let cells = grid.shape[2 - x] as f64;
+            let place = (p[x] - grid.origin[x]) / grid.spacing[2 - x];
+            !(-1.0..=cells + 1.0).contains(&place)
+        })
+    };
+    points.iter().filter(beyond).count()
+}
+
 /// A time, not finite where there is none, and how far it is from the point along z, y, x, in
 /// cells.
 struct Neighbour {

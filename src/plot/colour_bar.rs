@@ -11,8 +11,9 @@ use crate::error::Result;
 /// Width of a bar with its labels, points.
 pub const ROOM: f64 = 150.0;
 
-/// Draws the bar of `scale` at the left of `on`, with marks, and the label at its right. `isolines`:
-/// lines in the bar at multiples of this.
+/// Draws the bar of `scale` at the left of `on`, with marks, and the label at its right; an end beyond
+/// which there are values is an arrow. `isolines`: lines in the bar at multiples of this, where it has
+/// room for them.
 pub fn draw(
     canvas: &mut Canvas,
     on: Rectangle,
@@ -24,6 +25,10 @@ pub fn draw(
         width: canvas.points(26.0),
         ..on
     };
+    // An arrow has its room from the bar's.
+    let arrow = bar.width / 2;
+    let [below, above] = scale.beyond.map(|b| if b { arrow } else { 0 });
+    let bar = bar.without([0, above, 0, below]);
     let value = |y: usize| {
         let t = 1.0 - (y as f64 + 0.5) / f64::from(bar.height);
         if scale.logarithmic {
@@ -42,7 +47,10 @@ pub fn draw(
     let at = |value: f64| bar.bottom() - (scale.position(value) * f64::from(bar.height)) as i32;
     let thin = canvas.points(1.0).max(1) as u32;
     let lines: Vec<i32> = match isolines {
-        Some(step) if (scale.high - scale.low) / step < 60.0 => {
+        Some(step)
+            if (scale.high - scale.low) / step * f64::from(canvas.points(8.0))
+                < f64::from(bar.height) =>
+        {
             ticks::multiples(scale.low, scale.high, step)
         }
         _ => vec![],
@@ -63,6 +71,26 @@ pub fn draw(
         for (y, _) in &places {
             let path = vec![(bar.right(), *y), (bar.right() + notch, *y)];
             area.draw(&PathElement::new(path, line))?;
+        }
+        for (is_there, end, tip, value) in [
+            (
+                scale.beyond[0],
+                bar.bottom(),
+                bar.bottom() + arrow,
+                scale.low,
+            ),
+            (scale.beyond[1], bar.top, bar.top - arrow, scale.high),
+        ] {
+            if is_there {
+                let middle = bar.left + bar.width / 2;
+                let mut path = vec![(bar.left, end), (middle, tip), (bar.right(), end)];
+                area.draw(&Polygon::new(
+                    path.clone(),
+                    rgb(scale.colour(value)).filled(),
+                ))?;
+                path.push(path[0]);
+                area.draw(&PathElement::new(path, line))?;
+            }
         }
         let corners = [(bar.left, bar.top), (bar.right(), bar.bottom())];
         area.draw(&plotters::element::Rectangle::new(corners, line))

@@ -63,6 +63,8 @@ pub struct ColourScale {
     pub low: f64,
     pub high: f64,
     pub logarithmic: bool,
+    /// Whether there are values below and above the ends, which have the colours of these.
+    pub beyond: [bool; 2],
 }
 
 impl ColourScale {
@@ -74,14 +76,12 @@ impl ColourScale {
         range: Option<[f64; 2]>,
         logarithmic: bool,
     ) -> Self {
-        let of_values = || {
-            values
-                .filter(|v| v.is_finite())
-                .fold([f64::INFINITY, f64::NEG_INFINITY], |[low, high], v| {
-                    [low.min(v), high.max(v)]
-                })
-        };
-        let [mut low, mut high] = range.unwrap_or_else(of_values);
+        let finite = values.filter(|v| v.is_finite());
+        let [least, most] = finite.fold([f64::INFINITY, f64::NEG_INFINITY], |[low, high], v| {
+            [low.min(v), high.max(v)]
+        });
+        let [mut low, mut high] = range.unwrap_or([least, most]);
+        let beyond = [least < low, most > high];
         if low > high {
             [low, high] = [0.0, 1.0];
         }
@@ -95,6 +95,7 @@ impl ColourScale {
             low,
             high,
             logarithmic,
+            beyond,
         }
     }
 
@@ -147,6 +148,12 @@ mod tests {
         assert!((scale.position(10.0) - 0.5).abs() < 1e-12);
         assert_eq!(scale.colour(f64::INFINITY), NO_VALUE);
         assert_eq!(scale.colour(1e9), ColourMap::Viridis.at(1.0));
+        assert_eq!(scale.beyond, [false; 2]);
+        let within = |range| {
+            ColourScale::of(ColourMap::Viridis, values.into_iter(), Some(range), false).beyond
+        };
+        assert_eq!(within([1.0, 50.0]), [false, true]);
+        assert_eq!(within([2.0, 100.0]), [true, false]);
         let one = ColourScale::of(ColourMap::Viridis, [2.0].into_iter(), None, false);
         assert!((one.position(2.0) - 0.5).abs() < 1e-12);
         let none = ColourScale::of(ColourMap::Viridis, std::iter::empty(), None, false);

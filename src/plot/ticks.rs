@@ -43,7 +43,8 @@ pub fn multiples(low: f64, high: f64, step: f64) -> Vec<Tick> {
 }
 
 /// Marks for a logarithmic axis, 0 < low < high: powers of ten, or with their multiples by 2 and 5
-/// where there are few of them; those of a linear axis within less than a factor of four.
+/// where there are few of them; those of a linear axis within less than a factor of four, or where
+/// there would be fewer than three.
 pub fn logarithmic(low: f64, high: f64, most: usize) -> Vec<Tick> {
     let (first, last) = (low.log10(), high.log10());
     let decades = last - first;
@@ -58,7 +59,11 @@ pub fn logarithmic(low: f64, high: f64, most: usize) -> Vec<Tick> {
             at,
             label: number(at, at, at),
         };
-        return all.filter(|x| within(*x)).map(tick).collect();
+        let marks: Vec<Tick> = all.filter(|x| within(*x)).map(tick).collect();
+        return match marks.len() {
+            0..3 => linear(low, high, most),
+            _ => marks,
+        };
     }
     let stride = (decades / most.max(1) as f64).ceil().max(1.0) as i32;
     let all = powers.filter(|n| n.rem_euclid(stride) == 0);
@@ -141,6 +146,11 @@ mod tests {
             "10⁻¹² 10⁻¹⁰ 10⁻⁸ 10⁻⁶ 10⁻⁴ 10⁻²"
         );
         assert_eq!(labels(logarithmic(1.0, 64.0, 8)), "1 2 5 10 20 50");
+        assert_eq!(
+            labels(logarithmic(0.45, 1.9, 6)),
+            "0.5 1.0 1.5",
+            "not 0.5 1"
+        );
         assert_eq!(labels(logarithmic(0.9, 1.1, 4)), "0.90 0.95 1.00 1.05 1.10");
     }
 }

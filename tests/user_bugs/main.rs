@@ -13,6 +13,7 @@ mod outputs;
 mod pictures;
 mod scaling;
 mod settings;
+mod simulations;
 mod stopping;
 
 use std::path::Path;

@@ -115,3 +115,71 @@ fn the_l_curve_has_no_picture() {
     let listed = line(path, "plot plain --list", &[]).succeeds().stdout;
     assert!(!listed.contains("l-curve"), "{listed}");
 }
+
+/// Was: the restitution of a single cell had an empty diagram of velocities below that of durations.
+#[test]
+fn a_single_cell_has_a_diagram_of_velocities() {
+    let folder = folder();
+    let path = folder.path();
+    let height = |name: &str, velocity: f64| {
+        let file = hdf5::File::create(path.join(name)).unwrap();
+        for (dataset, values) in [
+            ("s2_interval", [300.0, 400.0]),
+            ("diastolic_interval", [100.0, 200.0]),
+            ("apd", [180.0, 200.0]),
+            ("conduction_velocity", [velocity; 2]),
+        ] {
+            let dataset = format!("fk/restitution/{dataset}");
+            let made = file.new_dataset_builder().with_data(&values);
+            made.create(dataset.as_str()).unwrap();
+        }
+        drop(file);
+        let stem = name.trim_end_matches(".h5");
+        line(path, &format!("plot {name} --width 800"), &[]).succeeds();
+        let png = fs::read(path.join(format!("{stem}-restitution.png"))).unwrap();
+        u32::from_be_bytes(png[20..24].try_into().unwrap())
+    };
+    assert_eq!(height("cable.h5", 0.5), 700, "two diagrams");
+    assert_eq!(height("cell.h5", f64::NAN), 500, "one");
+}
+
+/// Was: a picture black of isochrones, and one in a single colour, were drawn without a word.
+#[test]
+fn isochrones_and_ranges_that_hide_all_are_drawn() {
+    let folder = folder();
+    let path = folder.path();
+    line(path, "eikonal slab.toml -q --output r", &[]).succeeds();
+    let plot = |words: &str| {
+        let plot = format!("plot r/eikonal.h5 --pictures activation --overwrite {words}");
+        line(path, &plot, &[])
+    };
+    let run = plot("--isochrones 1e-9 --output p");
+    run.fails(
+        65,
+        &["--isochrones", "lines from 0.000", "give a distance of"],
+    );
+    assert!(!path.join("p").exists());
+    plot("--isochrones 0.1").succeeds();
+    let said = plot("--range 500,600").succeeds();
+    let told = warnings(&said).join("\n");
+    assert!(
+        told.contains("--range 500,600 holds none of the values"),
+        "{told}"
+    );
+    assert!(warnings(&plot("--range 1,600").succeeds()).is_empty());
+}
+
+/// Was: a row at 0 of a table with a logarithmic axis was dropped, and its 0 stood beside the axis.
+#[test]
+fn a_row_at_0_of_a_logarithmic_table_is_dropped_silently() {
+    let folder = folder();
+    let path = folder.path();
+    fs::write(
+        path.join("t.csv"),
+        "# logarithmic: x\nranks,seconds\n0,3\n1,4\n10,5\n",
+    )
+    .unwrap();
+    let said = line(path, "plot t.csv", &[]).succeeds();
+    let told = warnings(&said).join("\n");
+    assert!(told.contains("not shown: ranks = 0,"), "{told}");
+}

@@ -2,6 +2,7 @@
 
 mod divergence;
 mod march;
+mod memory;
 mod plan;
 mod prepare;
 mod protocol_file;
@@ -71,7 +72,10 @@ pub fn run(args: &FkArgs, comm: &dyn Communicator, console: Console) -> Result<(
     }
     let begun = Instant::now();
     let prepared = match comm.rank() {
-        0 => prepare(&job.case, &fk, reference.gates()).map(Some),
+        0 => prepare(&job.case, &fk, reference.gates()).and_then(|p| {
+            memory::refuse_activations(&job.case, &fk, p.grid.cells(), comm.size())?;
+            Ok(Some(p))
+        }),
         _ => Ok(None),
     };
     let prepared = agree(comm, prepared)?;

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use super::memory::{COPIES, COPIES_ON_ROOT, of_upstrokes};
 use super::prepare::Prepared;
 use crate::eikonal::options::Precision;
 use crate::error::Result;
@@ -52,8 +53,13 @@ pub fn plan(
         let per_cell = number * (fields.len() as u64 + 1 + weights) * 5 / 4;
         let shape = layered(&p.grid, p.grid.shape);
         let on_root = shape.iter().product::<usize>() as u64 * (number + 8);
+        // Of all cells, tissue or not.
+        let recorded = cells.saturating_mul(of_upstrokes(fk));
+        let own = active / ranks * per_cell + (recorded / ranks).saturating_mul(COPIES);
+        let on_root = on_root.saturating_add(recorded.saturating_mul(COPIES_ON_ROOT));
+        let of_rank = |r| own.saturating_add(if r == 0 { on_root } else { 0 });
         plan.memory_per_rank = (0..ranks)
-            .map(|r| (20 << 20) + active / ranks * per_cell + if r == 0 { on_root } else { 0 })
+            .map(|r| of_rank(r).saturating_add(20 << 20))
             .collect();
     }
     let mut files = job.case.output.files("fk", false);

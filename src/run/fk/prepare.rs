@@ -9,6 +9,7 @@ use crate::memory;
 use crate::mesh::TetMesh;
 use crate::mesh::check::validate;
 use crate::mesh::formats;
+use crate::monodomain::bridge::outside;
 use crate::monodomain::grid::{Diffusivity, Grid, Tissue};
 use crate::monodomain::options::{
     BridgeOptions, DatasetOptions, DiffusivityOptions, FkOptions, GridOptions, InitialOptions,
@@ -91,6 +92,7 @@ pub fn prepare(case: &Case, fk: &FkOptions, gates: &[&str]) -> Result<Prepared> 
         tissue.diffusivity = scale(&tissue.diffusivity, &gamma);
     }
     let electrodes = fk.record.electrodes.iter().map(|e| point(e)).collect();
+    let bridge = bridge(case, fk, &grid, mesh)?;
     let initial = initial(fk, &grid, tissue.active.as_deref(), gates, &mut inputs)?;
     Ok(Prepared {
         grid,
@@ -100,7 +102,7 @@ pub fn prepare(case: &Case, fk: &FkOptions, gates: &[&str]) -> Result<Prepared> 
         probes,
         electrodes,
         initial,
-        bridge: bridge(case, fk, mesh)?,
+        bridge,
         inputs,
     })
 }
@@ -127,15 +129,71 @@ fn refuse_beyond_memory(grid: &Grid, tensors: bool) -> Result<()> {
 }
 
 /// The mesh of `fk.bridge`, read before anything is computed; `voxelised` made the grid.
-fn bridge(case: &Case, fk: &FkOptions, voxelised: Option<TetMesh>) -> Result<Option<TetMesh>> {
+fn bridge(
+    case: &Case,
+    fk: &FkOptions,
+    grid: &Grid,
+    voxelised: Option<TetMesh>,
+) -> Result<Option<TetMesh>> {
     match &fk.bridge {
         None => Ok(None),
-        Some(BridgeOptions { mesh: Some(path) }) => formats::read(path, None).map(Some),
+        Some(BridgeOptions { mesh: Some(path) }) => {
+            let mesh = formats::read(path, None)?;
+            check_bridge(case, grid, &mesh)?;
+            Ok(Some(mesh))
+        }
         Some(BridgeOptions { mesh: None }) => match voxelised {
             None => Err(without_mesh(&case.origins)),
             mesh => Ok(mesh),
         },
     }
+}
+
+/// Compares the mesh of a bridge with the grid: one that is elsewhere is an error; vertices outside,
+/// and a solid on a sheet or a cable, are told.
+fn check_bridge(case: &Case, grid: &Grid, mesh: &TetMesh) -> Result<()> {
+    let key = "fk.bridge.mesh";
+    let extent = |axis: usize| {
+        let along = mesh.points.iter().map(|p| p[axis]);
+        along.fold([f64::INFINITY, f64::NEG_INFINITY], |[low, high], x| {
+            [low.min(x), high.max(x)]
+        })
+    };
+    let side = |axis: usize| grid.shape[2 - axis] as f64 * grid.spacing[2 - axis];
+    let (all, outside) = (mesh.points.len(), outside(grid, &mesh.points));
+    if outside > 0 {
+        let spans: Vec<String> = (0..grid.dimensions)
+            .map(|axis| {
+                let [low, high] = extent(axis);
+                let from = grid.origin[axis];
+                let to = from + side(axis);
+                let name = ["x", "y", "z"][axis];
+                format!("{name} from {from:.3} to {to:.3} mm, the mesh from {low:.3} to {high:.3}")
+            })
+            .collect();
+        let spans = format!("the grid spans {}", spans.join("; "));
+        if outside == all {
+            let problem = format!("no vertex lies within the grid: {spans}");
+            return Err((case.origins).error(key, problem, "give the mesh of this tissue, in mm"));
+        }
+        let what = format!("{outside} of {all} vertices lie outside the grid: {spans}");
+        tracing::warn!("{}", case.origins.line(key, &what));
+    }
+    // A slab on a sheet may have some thickness.
+    let least = (0..grid.dimensions).map(side).fold(f64::INFINITY, f64::min);
+    for axis in grid.dimensions..3 {
+        let [low, high] = extent(axis);
+        if high - low > 0.5 * least {
+            let name = ["x", "y", "z"][axis];
+            let what = format!(
+                "extends {:.3} mm along {name}, an axis that the grid does not have: the times do not \
+                 depend on {name}",
+                high - low
+            );
+            tracing::warn!("{}", case.origins.line(key, &what));
+        }
+    }
+    Ok(())
 }
 
 type Made = (Grid, Option<Voxels>, Option<TetMesh>);

@@ -64,14 +64,15 @@ pub fn run(job: &mut Job, fk: &FkOptions, options: &TuneOptions, to_folder: bool
         report: &job.report,
     };
     let output = to_folder.then(|| job.open_output(None)).transpose()?;
-    if let Some(output) = &output {
-        output.begin(comm, job.case.to_toml(), &[])?;
-    }
     let begun = Instant::now();
     let tuned = (comm.rank() == 0)
         .then(|| search(fk, options, &model, &job.case.origins, &stop))
         .transpose();
     let tuned = agree(comm, tuned)?;
+    // A search that finds nothing leaves no folder.
+    if let Some(output) = &output {
+        output.begin(comm, job.case.to_toml(), &[])?;
+    }
     job.report.add_time("step", begun.elapsed());
     let mut text = String::new();
     if let Some((d, velocity, tuning)) = &tuned {

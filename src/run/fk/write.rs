@@ -138,6 +138,11 @@ fn report_activation(job: &mut Job, fk: &FkOptions, p: &Prepared, first: &[f64])
     let activated: Vec<f64> = first.iter().copied().filter(|t| t.is_finite()).collect();
     let last = activated.iter().copied().fold(f64::NEG_INFINITY, f64::max);
     job.report.result("activated_cells", activated.len());
+    if let (true, Some(threshold)) = (activated.is_empty(), fk.record.upstroke()) {
+        let key = "fk.record.activation_threshold";
+        let what = format!("no cell was activated: u never rose through {threshold}");
+        tracing::warn!("{}", job.case.origins.line(key, &what));
+    }
     if last.is_finite() {
         job.report.result("last_activation_ms", last);
     }

@@ -7,10 +7,26 @@ use crate::error::{Error, Result};
 use crate::io::{read_f64, read_matrix, read_number, read_rows};
 use crate::plot::axis::Axis;
 use crate::plot::chart::{Chart, Mark, Series};
-use crate::plot::colours::of_group;
+use crate::plot::colours::{Colour, ColourMap, of_group};
 
-/// At most so many curves have names of their own.
+/// At most so many curves have names.
 const NAMED: usize = 10;
+
+/// Name and colour of curve `k` of `count`. Many of them are coloured in their order, and about ten
+/// named, as a scale.
+fn one_of(count: usize, k: usize, name: &str) -> (String, Colour) {
+    if count <= NAMED {
+        return (format!("{name} {k}"), of_group(k));
+    }
+    let named = k.is_multiple_of(count.div_ceil(NAMED));
+    let name = if named {
+        format!("{name} {k}")
+    } else {
+        String::new()
+    };
+    let share = k as f64 / (count - 1) as f64;
+    (name, ColourMap::Viridis.at(0.95 * share))
+}
 
 /// Diagrams of `source`, whose datasets are `names`.
 pub fn offers(source: &Path, names: &[String]) -> Result<Vec<Offer>> {
@@ -201,20 +217,22 @@ fn gamma_history(source: &Path) -> Result<Chart> {
             .map(|i| [i as f64, gamma[i * count + k]])
             .collect::<Vec<_>>()
     };
-    let name = |k: usize| {
-        if count <= NAMED {
-            format!("domain {k}")
-        } else {
-            String::new()
-        }
-    };
     let iterations: Vec<f64> = (0..rows).map(|i| i as f64).collect();
     Ok(Chart {
         title: format!("γ of {count} domains"),
         x: Axis::around("iteration", &iterations, &[1.0]),
         y: Axis::logarithmic("conductivity scaling γ", &gamma),
         series: (0..count)
-            .map(|k| series(&name(k), k, Mark::Line, of(k).into_iter()))
+            .map(|k| {
+                let (name, colour) = one_of(count, k, "domain");
+                let points = of(k);
+                Series {
+                    name,
+                    points,
+                    mark: Mark::Line,
+                    colour,
+                }
+            })
             .collect(),
         aspect: None,
     })
@@ -258,16 +276,16 @@ fn recording(
     }
     let series = (0..columns)
         .map(|k| {
-            let name = if columns <= NAMED {
-                format!("{name} {k}")
-            } else {
-                String::new()
-            };
-            let points = time
-                .iter()
-                .enumerate()
-                .map(|(i, t)| [*t, values[i * columns + k]]);
-            series(&name, k, Mark::Line, points)
+            let (name, colour) = one_of(columns, k, name);
+            let points = (time.iter().enumerate())
+                .map(|(i, t)| [*t, values[i * columns + k]])
+                .collect();
+            Series {
+                name,
+                points,
+                mark: Mark::Line,
+                colour,
+            }
         })
         .collect();
     Ok(Chart {
@@ -333,11 +351,21 @@ fn of_interval(source: &Path, of: &str, title: &str, label: &str, i: usize) -> R
     })
 }
 
-/// APD and velocity one above the other.
+/// APD and velocity one above the other; APD alone where no velocity was found.
 fn restitution(source: &Path, style: &Style) -> Result<Vec<u8>> {
     let title = "Restitution of the conduction velocity";
     let velocity = of_interval(source, "conduction_velocity", title, "velocity (mm/ms)", 1)?;
-    let charts = [restitution_apd(source)?, velocity];
+    let apd = restitution_apd(source)?;
+    // A single cell conducts nowhere.
+    let is_known = |p: &[f64; 2]| p[1].is_finite();
+    if !velocity
+        .series
+        .iter()
+        .any(|s| s.points.iter().any(is_known))
+    {
+        return chart_png(style, &apd);
+    }
+    let charts = [apd, velocity];
     let mut canvas = crate::plot::canvas::Canvas::new(style.width, style.width * 7 / 8);
     let rows = canvas.whole().parts(2, 1);
     for (chart, on) in charts.iter().zip(rows) {

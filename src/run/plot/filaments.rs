@@ -5,7 +5,6 @@ use super::grid::Simulated;
 use super::grid_pictures::stage;
 use super::tips::rows;
 use crate::error::Result;
-use crate::plot::colours::ColourScale;
 use crate::plot::map::Shown;
 use crate::plot::paths::{Path, draw};
 use crate::tensor::{Vec3, norm, sub};
@@ -41,7 +40,7 @@ pub fn picture(simulated: &Simulated, active: &[bool], style: &Style) -> Result<
     times.dedup();
     let every = times.len().div_ceil(SAMPLES);
     let shown: Vec<f64> = times.into_iter().step_by(every.max(1)).collect();
-    let scale = ColourScale::of(style.colours, shown.iter().copied(), style.range, false);
+    let scale = style.scale(shown.iter().copied(), None, false);
     // From face to face of a cell it is less than its diagonal.
     let near = norm(simulated.grid.spacing);
     let path = |f: &Filament| {

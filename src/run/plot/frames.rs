@@ -63,17 +63,16 @@ impl<'a> FramesOfU<'a> {
             source,
             cells: simulated.grid.cells(),
             times,
-            scale: ColourScale::of(style.colours, std::iter::empty(), style.range, false),
+            scale: ColourScale::of(style.colours, std::iter::empty(), None, false),
         };
-        if style.range.is_none() {
-            // Without the few cells under a stimulus, beside which all others would look alike.
-            let mut all = vec![];
-            for i in frames.chosen(IN_MONTAGE + 1) {
-                all.extend(frames.values(i)?.into_iter().filter(|u| u.is_finite()));
-            }
-            let ends = quantiles(&mut all, RARE);
-            frames.scale = ColourScale::of(style.colours, ends.into_iter(), None, false);
+        // Without the few cells under a stimulus, beside which all others would look alike; the bar
+        // tells of them.
+        let mut all = vec![];
+        for i in frames.chosen(IN_MONTAGE + 1) {
+            all.extend(frames.values(i)?.into_iter().filter(|u| u.is_finite()));
         }
+        let ends = quantiles(&mut all, RARE).filter(|[low, high]| low < high);
+        frames.scale = style.scale(all.into_iter(), ends, false);
         Ok(frames)
     }
 
@@ -103,15 +102,10 @@ impl<'a> FramesOfU<'a> {
 }
 
 /// The values that a share `rare` of all lies below, and above.
-fn quantiles(values: &mut [f64], rare: f64) -> Vec<f64> {
-    if values.is_empty() {
-        return vec![];
-    }
-    let last = values.len() - 1;
+fn quantiles(values: &mut [f64], rare: f64) -> Option<[f64; 2]> {
+    let last = values.len().checked_sub(1)?;
     let cut = (rare * last as f64) as usize;
-    [cut, last - cut]
-        .map(|i| *values.select_nth_unstable_by(i, f64::total_cmp).1)
-        .to_vec()
+    Some([cut, last - cut].map(|i| *values.select_nth_unstable_by(i, f64::total_cmp).1))
 }
 
 /// u at six times side by side; of a cable, u over place and time.
@@ -209,7 +203,7 @@ fn fitted(on: Rectangle, aspect: f64) -> Rectangle {
     on.without([x as i32, y as i32, x as i32, y as i32])
 }
 
-fn time_text(t: f64) -> String {
+pub(super) fn time_text(t: f64) -> String {
     let text = format!("{t:.1}");
     format!("t = {} ms", text.trim_end_matches(".0"))
 }

@@ -5,18 +5,18 @@ use std::rc::Rc;
 
 use super::choices::{FIELD, IN_MOTION, ONE_VIEW, PLANE, PLANE_FIELD, PLANE_IN_MOTION, VALUES};
 use super::filaments;
-use super::frames::{animation, montage};
+use super::frames::{animation, montage, time_text};
 use super::grid::Simulated;
 use super::mesh::{check_cut, isochrone_step, isochrones_title};
 use super::tips::tip;
 use super::{ANIMATION, Offer, Style, capitalised, chart_png};
 use crate::error::{Error, Result};
-use crate::io::{read_shape, read_text};
+use crate::io::{read_matrix, read_shape, read_text};
 use crate::plot::axis::Axis;
 use crate::plot::canvas::Canvas;
 use crate::plot::chart::{Chart, Mark, Series};
 use crate::plot::colour_bar;
-use crate::plot::colours::{ColourScale, of_group};
+use crate::plot::colours::of_group;
 use crate::plot::map::{Shown, Stage, field_colour};
 use crate::plot::plane_map::PlaneGrid;
 use crate::plot::scene::Scene;
@@ -125,6 +125,9 @@ pub fn stage(simulated: &Simulated, active: &[bool], style: &Style) -> Result<St
     Stage::new(style.views.clone(), style.cut, scene)
 }
 
+/// Least height of the colour bar of a plane, points.
+const LEAST_BAR: f64 = 260.0;
+
 /// What a field is drawn on: a plane with axes, or a stage with voxels.
 pub enum Ground {
     Plane(PlaneGrid, &'static str),
@@ -198,6 +201,12 @@ impl Ground {
         })?;
         place.left = place.right() + canvas.points(24.0);
         place.width = room;
+        // The bar of a strip is higher than the strip, so that it can be read.
+        let (top, bottom) = (canvas.points(50.0), whole.bottom() - canvas.points(24.0));
+        let more = (canvas.points(LEAST_BAR) - place.height).max(0);
+        let lower = (place.bottom() + more / 2).min(bottom);
+        place.top = (lower - place.height - more).max(top);
+        place.height = place.height.max(lower - place.top);
         colour_bar::draw(canvas, place, scale, label, *isolines)
     }
 }
@@ -221,8 +230,8 @@ fn field(
     if simulated.grid.dimensions < 2 {
         return chart_png(style, &along(simulated, &label, &values));
     }
-    let scale = ColourScale::of(style.colours, values.iter().copied(), style.range, false);
-    let step = isochrone_step(style, &scale);
+    let scale = style.scale(values.iter().copied(), None, false);
+    let step = isochrone_step(style, &scale)?;
     let isolines = if is_time {
         Some(step)
     } else {
@@ -230,6 +239,12 @@ fn field(
     };
     let title = match is_time {
         true => isochrones_title(step),
+        // A variable of the state.
+        false if unit == "1" && !name.contains('_') => {
+            let (_, end) = read_matrix(&simulated.source, "/fk/time")?;
+            let end = end.first().map(|t| time_text(*t));
+            end.map_or(label.clone(), |end| format!("{label}, {end}"))
+        }
         false => capitalised(&label),
     };
     let ground = Ground::of(simulated, active, style)?;

@@ -177,10 +177,26 @@ fn picture(mesh: &TetMesh, style: &Style, title: &str, shown: &Shown) -> Result<
 }
 
 /// ms between isochrones: what was chosen, or about fifteen of them.
-pub fn isochrone_step(style: &Style, scale: &ColourScale) -> f64 {
-    style
-        .isochrones
-        .unwrap_or_else(|| ticks::step(scale.low, scale.high, 18))
+///
+/// # Errors
+/// [`Error::BadData`]: so many that nothing else would be seen.
+pub fn isochrone_step(style: &Style, scale: &ColourScale) -> Result<f64> {
+    let usual = ticks::step(scale.low, scale.high, 18);
+    let Some(step) = style.isochrones else {
+        return Ok(usual);
+    };
+    let lines = (scale.high - scale.low) / step;
+    if lines > style.width as f64 / 2.0 {
+        return Err(Error::bad_data(
+            format!("--isochrones {step}"),
+            format!(
+                "{lines:.0} lines from {:.3} to {:.3} on {} pixels leave nothing to see",
+                scale.low, scale.high, style.width
+            ),
+            format!("give a distance of about {usual} ms"),
+        ));
+    }
+    Ok(step)
 }
 
 pub fn isochrones_title(step: f64) -> String {
@@ -189,8 +205,8 @@ pub fn isochrones_title(step: f64) -> String {
 
 fn activation(mesh: &TetMesh, style: &Style) -> Result<Vec<u8>> {
     let values = &mesh.point_fields["activation_time"].values;
-    let scale = ColourScale::of(style.colours, values.iter().copied(), style.range, false);
-    let step = isochrone_step(style, &scale);
+    let scale = style.scale(values.iter().copied(), None, false);
+    let step = isochrone_step(style, &scale)?;
     let shown = Shown::Field {
         values,
         scale,
@@ -222,7 +238,7 @@ fn field(
         .chunks_exact(field.components)
         .map(norm)
         .collect();
-    let scale = ColourScale::of(style.colours, values.iter().copied(), style.range, false);
+    let scale = style.scale(values.iter().copied(), None, false);
     let label = if field.components == 1 {
         label.to_string()
     } else {
@@ -230,7 +246,9 @@ fn field(
     };
     let values = &values[..];
     let shown = if on_points {
-        let isolines = style.isochrones;
+        let chosen = style.isochrones;
+        let isolines = chosen.map(|_| isochrone_step(style, &scale));
+        let isolines = isolines.transpose()?;
         Shown::Field {
             values,
             scale,
@@ -326,15 +344,10 @@ fn gamma(mesh: &TetMesh, source: &Path, style: &Style, four: bool) -> Result<Vec
     let row = |i: usize| &values[i * count..(i + 1) * count];
     let iterations: Vec<usize> = match (four, rows - 1) {
         (false, last) => vec![last],
-        // The first, the last, and early ones: most happens there.
-        (true, last) => {
-            let mut all = vec![0, last / 8, last / 3, last];
-            all.dedup();
-            all
-        }
+        (true, last) => four_of(last),
     };
     let shown_values = iterations.iter().flat_map(|i| row(*i)).copied();
-    let scale = ColourScale::of(style.colours, shown_values, style.range, true);
+    let scale = style.scale(shown_values, None, true);
     let shown = |i: usize| Shown::OfGroups {
         group: &domains,
         values: row(i),
@@ -361,6 +374,16 @@ fn gamma(mesh: &TetMesh, source: &Path, style: &Style, four: bool) -> Result<Vec
     canvas.image().png()
 }
 
+/// The first, the last, and two early ones of the iterations 0 to `last`: most happens there. All,
+/// where they are four or fewer.
+fn four_of(last: usize) -> Vec<usize> {
+    let second = (last / 8).max(1);
+    let mut four = vec![0, second, (last / 3).max(second + 1), last];
+    four.retain(|i| *i <= last);
+    four.dedup();
+    four
+}
+
 /// The Frobenius norm of df/dM, on a logarithmic scale of at most six decades.
 fn sensitivity(mesh: &TetMesh, source: &Path, style: &Style) -> Result<Vec<u8>> {
     let rows = read_rows::<6>(
@@ -381,8 +404,8 @@ fn sensitivity(mesh: &TetMesh, source: &Path, style: &Style) -> Result<Vec<u8>> 
         .fold(0.0, f64::max);
     let positive = values.iter().copied().filter(|v| *v > 0.0);
     let least = positive.fold(f64::INFINITY, f64::min).max(1e-6 * largest);
-    let range = style.range.or((largest > 0.0).then_some([least, largest]));
-    let scale = ColourScale::of(style.colours, values.iter().copied(), range, true);
+    let usual = (largest > 0.0).then_some([least, largest]);
+    let scale = style.scale(values.iter().copied(), usual, true);
     let label = "|df/dM| (ms⁴/mm²)";
     let shown = Shown::OfCells {
         values: &values,
@@ -395,4 +418,22 @@ fn sensitivity(mesh: &TetMesh, source: &Path, style: &Style) -> Result<Vec<u8>> 
         "Sensitivity of the misfit to the velocity tensor",
         &shown,
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::four_of;
+
+    #[test]
+    fn four_iterations_are_shown_where_there_are_four() {
+        assert_eq!(four_of(0), [0]);
+        assert_eq!(four_of(1), [0, 1]);
+        assert_eq!(four_of(2), [0, 1, 2]);
+        for last in 3..50 {
+            let four = four_of(last);
+            assert_eq!(four.len(), 4, "{last}");
+            assert!(four.is_sorted() && four[3] == last);
+        }
+        assert_eq!(four_of(24), [0, 3, 8, 24]);
+    }
 }

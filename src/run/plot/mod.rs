@@ -22,9 +22,10 @@ use crate::cli::PlotArgs;
 use crate::comm::{Communicator, agree};
 use crate::error::{Error, Result};
 use crate::io::dataset_names;
+use crate::plot::axis::bounds;
 use crate::plot::canvas::Canvas;
 use crate::plot::chart::Chart;
-use crate::plot::colours::ColourMap;
+use crate::plot::colours::{ColourMap, ColourScale};
 use crate::plot::view::{Plane, View};
 use crate::run::output::MadeFolder;
 
@@ -67,6 +68,26 @@ impl Style {
             range: args.range.map(|(low, high)| [low, high]),
             speed: args.speed.unwrap_or(FRAMES_A_SECOND),
         }
+    }
+
+    /// The scale of `values`: over the range that was asked for, else over `usual`, else over them all.
+    /// A range that holds none of them is told.
+    fn scale(
+        &self,
+        values: impl Iterator<Item = f64> + Clone,
+        usual: Option<[f64; 2]>,
+        logarithmic: bool,
+    ) -> ColourScale {
+        if let Some([low, high]) = self.range {
+            let [least, most] = bounds(values.clone());
+            if most < low || least > high {
+                tracing::warn!(
+                    "--range {low},{high} holds none of the values, which are from {least:.4e} to \
+                     {most:.4e}"
+                );
+            }
+        }
+        ColourScale::of(self.colours, values, self.range.or(usual), logarithmic)
     }
 }
 

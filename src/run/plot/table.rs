@@ -192,9 +192,23 @@ impl Table {
             true => Axis::logarithmic(&self.headings[0], x),
             false => Axis::around(&self.headings[0], x, &[]),
         };
+        let hidden: Vec<String> = (x.iter().filter(|x| !axis.shows(**x)))
+            .map(f64::to_string)
+            .collect();
+        if !hidden.is_empty() {
+            tracing::warn!(
+                "not shown: {} = {}, which the logarithmic axis does not have",
+                self.headings[0],
+                hidden.join(", ")
+            );
+        }
         let whole = |x: &f64| x.fract() == 0.0 && x.abs() < 1e5;
         if x.len() <= MARKED && x.iter().all(whole) {
-            axis = axis.with_ticks(x.iter().map(|x| (*x, x.to_string().replace('-', "−"))));
+            let shown = x.iter().filter(|x| axis.shows(**x));
+            let ticks: Vec<_> = shown
+                .map(|x| (*x, x.to_string().replace('-', "−")))
+                .collect();
+            axis = axis.with_ticks(ticks.into_iter());
         }
         self.over(axis, self.y_axis(false), series.collect())
     }

@@ -10,7 +10,6 @@ use crate::plot::axis::{Axis, bounds};
 use crate::plot::canvas::Canvas;
 use crate::plot::chart::{Chart, Mark, Series};
 use crate::plot::colour_bar;
-use crate::plot::colours::ColourScale;
 
 /// Rows of `/fk/tip`: time, x, y, then trajectory and chirality, or z and filament.
 pub fn rows(source: &Path) -> Result<Vec<[f64; 5]>> {
@@ -42,12 +41,7 @@ pub fn tip(simulated: &Simulated, style: &Style) -> Result<Vec<u8>> {
     let x = Axis::around("x (mm)", &widened(x), &[]);
     let mut y = Axis::around("y (mm)", &widened(y), &[]);
     y.reversed = true;
-    let scale = ColourScale::of(
-        style.colours,
-        rows.iter().map(|row| row[0]),
-        style.range,
-        false,
-    );
+    let scale = style.scale(rows.iter().map(|row| row[0]), None, false);
     let bins = 48;
     let mut series: Vec<Series> = (0..bins)
         .map(|i| Series {

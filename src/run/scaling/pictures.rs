@@ -289,6 +289,7 @@ fn heat_map(study: &Study, width: usize) -> Result<Vec<u8>> {
         low: 0.0,
         high: 100.0,
         logarithmic: false,
+        beyond: [false; 2],
     };
     for (i, on) in inner.parts(rows, columns).into_iter().enumerate() {
         let (r, t) = (ranks[rows - 1 - i / columns], threads[i % columns]);
