@@ -141,7 +141,7 @@ fn a_generated_mesh_beyond_memory_aborts() {
     };
     let fine = r#"'mesh.generate={kind="slab",edge=0.0055,size=[1,2,3]}'"#;
     let case = format!("eikonal slab.toml --dry-run --set {fine}");
-    for arguments in [&case, "mesh generate biventricle m.h5 --edge 0.2"] {
+    for arguments in [case.as_str(), "mesh generate biventricle m.h5 --edge 0.2"] {
         let (code, said) = run(arguments);
         assert_eq!(code, Some(65), "{said}");
         for word in ["mesh.generate.edge", "GB are free", "or more"] {
