@@ -104,8 +104,8 @@ mod tests {
     fn buckets_hold_what_a_plain_list_holds() {
         let mut list = ActiveList::new(0.5);
         // They only fall.
-        let mut times = vec![200.0; 40];
-        let mut active = vec![false; 40];
+        let mut times = [200.0; 40];
+        let mut active = [false; 40];
         let mut next = 1u32;
         let mut random = move || {
             next = next.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);

@@ -91,8 +91,8 @@ pub fn react_blocks<A, T, K, D, const W: usize, const G: usize>(
                 // Of the neighbours those that no block before has read.
                 prefetch(u, soon + first + diffuse.reach());
                 prefetch(new, soon + first);
-                for k in 0..G {
-                    prefetch(gates[k], soon + first);
+                for gate in gates.iter() {
+                    prefetch(gate, soon + first);
                 }
             }
             let at = block + first;
