@@ -1018,7 +1018,8 @@ fn the_log_says_the_result_once() {
         );
         let text = log("invert", &["-v"]).stderr;
         says(&text, "inverting for 2 domains");
-        says(&text, &format!("by bfgs, {ranks} ranks x"));
+        let of_ranks = if ranks == 1 { "1 rank" } else { "2 ranks" };
+        says(&text, &format!("by bfgs, {of_ranks} x"));
         says(&text, "gamma [");
         let at = |word: &str| {
             text.find(word)

@@ -45,7 +45,9 @@ fn every_key_is_known_to_the_program() {
     ];
     let mesh = "{ mesh = \"heart.h5\", spacing = 0.3 }";
     let labels = ["{ domains = [0, 3] }", "{ tags = [-1] }"];
-    let metis = FULL.replace("method = \"file\"", "method = \"metis\"\ncount = 2");
+    let metis = FULL
+        .replace("method = \"file\"", "method = \"metis\"\ncount = 2")
+        .replace("file = { file = \"domains.h5\", dataset = \"/d\" }", "");
     let mut cases = vec![
         load_text(FULL, &[]),
         load_text(HEART, &[]),

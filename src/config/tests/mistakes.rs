@@ -144,7 +144,7 @@ fn contradictions_and_gaps_are_errors() {
         ),
         (
             "[domains]\ncount = 2\n[inversion]\ntwin = { gamma = [1] }\n",
-            "case.toml:4: inversion.twin.gamma: has 1 values",
+            "case.toml:4: inversion.twin.gamma: has 1 value for 2 domains",
         ),
         ("[mesh]\ngenerate = { kind = \"slab\", edge = 1 }\n", "size"),
     ] {

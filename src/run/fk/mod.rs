@@ -38,6 +38,7 @@ use crate::monodomain::simulation::{self, Setup, Simulation};
 use crate::monodomain::stimulus::Schedule;
 use crate::progress::Console;
 use crate::simd::SimdLevel;
+use crate::units::counted;
 
 /// Runs the command. Collective.
 pub fn run(args: &FkArgs, comm: &dyn Communicator, console: Console) -> Result<()> {
@@ -307,12 +308,12 @@ fn describe(
     if let Some(p) = prepared {
         job.report.grid(p.grid.file_shape(), active);
         tracing::info!(
-            "{active} active cells of {:?}, {} ms in steps of {} ms, {} ranks x {} threads",
+            "{active} active cells of {:?}, {} ms in steps of {} ms, {} x {}",
             p.grid.file_shape(),
             ms(fk.step_count().unwrap_or(0), fk.dt),
             fk.dt,
-            job.comm.size(),
-            job.threads
+            counted(job.comm.size(), "rank"),
+            counted(job.threads, "thread")
         );
     }
 }
