@@ -83,12 +83,13 @@ impl Checks<'_> {
         }
     }
 
-    /// A probe has a coordinate for each axis, and lies in a box of cells; what a mesh covers is
-    /// known later.
+    /// A probe has a coordinate for each axis, and lies in a box of cells; what a mesh covers, and
+    /// whether the case has one, is known later.
     pub(super) fn probe(&self, number: usize, probe: &[f64]) -> Result<()> {
         let key = "fk.record.probes";
-        let Some(grid) = &self.options.grid else {
-            return Ok(());
+        let grid = match &self.options.grid {
+            None | Some(GridOptions::Case { .. }) => return Ok(()),
+            Some(grid) => grid,
         };
         let axes = grid.dimensions();
         if probe.len() != axes {
