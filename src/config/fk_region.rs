@@ -3,6 +3,7 @@
 use super::fk::Checks;
 use crate::error::Result;
 use crate::monodomain::options::{GridOptions, Region, Side};
+use crate::units::counted;
 
 impl Checks<'_> {
     /// Coordinates fit the grid's axes, and a region without cells is not asked for.
@@ -83,29 +84,37 @@ impl Checks<'_> {
         }
     }
 
-    /// A probe has a coordinate for each axis, and lies in a box of cells; what a mesh covers, and
-    /// whether the case has one, is known later.
+    /// A probe has a coordinate for each axis of the grid.
+    pub(super) fn probe_axes(&self, number: usize, probe: &[f64]) -> Result<()> {
+        let Some(axes) = self.options.grid.as_ref().map(GridOptions::dimensions) else {
+            return Ok(());
+        };
+        if probe.len() == axes {
+            return Ok(());
+        }
+        Err(self.error(
+            "fk.record.probes",
+            format!(
+                "probe {number} has {} on a grid of {axes} axes",
+                counted(probe.len(), "coordinate")
+            ),
+            "give x, y(, z)",
+        ))
+    }
+
+    /// A probe lies in a box of cells; what a mesh covers, and whether the case has one, is known
+    /// later.
     pub(super) fn probe(&self, number: usize, probe: &[f64]) -> Result<()> {
         let key = "fk.record.probes";
         let grid = match &self.options.grid {
             None | Some(GridOptions::Case { .. }) => return Ok(()),
             Some(grid) => grid,
         };
-        let axes = grid.dimensions();
-        if probe.len() != axes {
-            return Err(self.error(
-                key,
-                format!(
-                    "probe {number} has {} coordinates on a grid of {axes} axes",
-                    probe.len()
-                ),
-                "give x, y(, z)",
-            ));
-        }
+        self.probe_axes(number, probe)?;
         let GridOptions::Box { shape, spacing } = grid else {
             return Ok(());
         };
-        let Some(spacing) = spacing.along(axes) else {
+        let Some(spacing) = spacing.along(shape.len()) else {
             return Ok(());
         };
         // Coordinates are x first, shapes x last.

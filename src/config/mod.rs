@@ -344,6 +344,13 @@ impl Case {
                     "give fk.grid = { shape = [256, 256], spacing = 0.25 }, or a mesh",
                 )
             })?;
+            let checks = fk::Checks {
+                options: &self.fk,
+                origins: &self.origins,
+            };
+            for (number, probe) in self.fk.record.probes.iter().enumerate() {
+                checks.probe_axes(number, probe)?;
+            }
         }
         Ok(&self.fk)
     }

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::grid::{Diffusivity, Tissue};
 use super::tile::Edges;
 use crate::error::{Error, Result};
 use crate::partition::{Graph, Wish, cut};
@@ -47,11 +48,11 @@ pub enum Filling {
 }
 
 impl Filling {
-    pub fn new(masked: bool, uniform: bool) -> Self {
-        match (masked, uniform) {
-            (false, _) => Self::Whole,
-            (true, true) => Self::MaskedUniform,
-            (true, false) => Self::Masked,
+    pub fn of(tissue: &Tissue) -> Self {
+        match (&tissue.active, &tissue.diffusivity) {
+            (None, _) => Self::Whole,
+            (Some(_), Diffusivity::Uniform(_)) => Self::MaskedUniform,
+            (Some(_), _) => Self::Masked,
         }
     }
 }

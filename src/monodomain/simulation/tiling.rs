@@ -4,7 +4,7 @@ use super::Setup;
 use crate::comm::Communicator;
 use crate::error::{Error, Result};
 use crate::monodomain::division::{Division, Filling, counts};
-use crate::monodomain::grid::{Diffusivity, Grid, Tissue};
+use crate::monodomain::grid::{Grid, Tissue};
 use crate::monodomain::layout::layered;
 use crate::monodomain::options::StencilKind;
 use crate::monodomain::stencil::cardiax;
@@ -37,10 +37,7 @@ pub(super) fn divide(
             let tile = setup.device.is_some().then(on_device)?;
             Some(unlayered(&setup.grid, tile))
         }),
-        Filling::new(
-            active.is_some(),
-            matches!(tissue.diffusivity, Diffusivity::Uniform(_)),
-        ),
+        Filling::of(tissue),
         |tile| counts(shape, active, tile),
         [comm.size(), setup.threads],
     )

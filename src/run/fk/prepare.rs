@@ -22,7 +22,6 @@ use crate::monodomain::voxelize::{three_spacings, voxelize};
 use crate::monodomain::voxels::Voxels;
 use crate::run::model;
 use crate::tensor::Vec3;
-use crate::units::counted;
 
 /// What a simulation needs that only rank 0 holds.
 pub struct Prepared {
@@ -85,10 +84,7 @@ pub fn prepare(case: &Case, fk: &FkOptions, gates: &[&str]) -> Result<Prepared> 
     let stimuli = stimuli.collect::<Result<_>>()?;
     let probes = fk.record.probes.iter().enumerate();
     let probes = probes
-        .map(|(i, point)| {
-            check_axes(case, &grid, i, point)?;
-            probe(&grid, active.as_deref(), i, point)
-        })
+        .map(|(i, point)| probe(&grid, active.as_deref(), i, point))
         .collect::<Result<_>>()?;
     tissue.active = active;
     tissue.region = set;
@@ -336,23 +332,10 @@ fn point(given: &[f64]) -> Vec3 {
     std::array::from_fn(|a| given.get(a).copied().unwrap_or(0.0))
 }
 
-/// A probe has a coordinate for each axis.
-fn check_axes(case: &Case, grid: &Grid, number: usize, given: &[f64]) -> Result<()> {
-    if given.len() == grid.dimensions {
-        return Ok(());
-    }
-    let (given, axes) = (counted(given.len(), "coordinate"), grid.dimensions);
-    Err(case.origins.error(
-        "fk.record.probes",
-        format!("probe {number} has {given} on a grid of {axes} axes"),
-        "give x, y(, z)",
-    ))
-}
-
 /// The cell that holds a probe.
 fn probe(grid: &Grid, active: Option<&[bool]>, number: usize, given: &[f64]) -> Result<usize> {
     let mut place = [0; 3];
-    for axis in 0..grid.dimensions {
+    for axis in 0..grid.dimensions.min(given.len()) {
         // Coordinates are x, y, z; axes of the grid z, y, x.
         let at = (given[axis] - grid.origin[axis]) / grid.spacing[2 - axis];
         let cells = grid.shape[2 - axis];

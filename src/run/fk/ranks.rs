@@ -16,7 +16,7 @@ use crate::monodomain::build::Make;
 use crate::monodomain::division::{self, Division, Filling};
 use crate::monodomain::engine::Pace;
 use crate::monodomain::ghosts::{RankTraffic, traffic};
-use crate::monodomain::grid::{Diffusivity, Grid};
+use crate::monodomain::grid::Grid;
 use crate::monodomain::layout::layered;
 use crate::monodomain::options::{DiffusivityOptions, FkOptions, Integrator};
 use crate::monodomain::simulation::{steps_per_exchange, tiles_for};
@@ -147,13 +147,12 @@ impl Cells {
                 let one = matches!(fk.diffusivity, Some(DiffusivityOptions::Isotropic(_)))
                     && matches!(case.domains.gamma, GammaInput::Uniform(_))
                     && fk.region.iter().all(|region| region.gamma.is_none());
-                Filling::new(true, one)
+                match one {
+                    true => Filling::MaskedUniform,
+                    false => Filling::Masked,
+                }
             }
-            Self::Prepared(prepared) => {
-                let tissue = &prepared.tissue;
-                let uniform = matches!(tissue.diffusivity, Diffusivity::Uniform(_));
-                Filling::new(tissue.active.is_some(), uniform)
-            }
+            Self::Prepared(prepared) => Filling::of(&prepared.tissue),
         }
     }
 }
