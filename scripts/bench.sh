@@ -4,7 +4,7 @@
 #     scripts/bench.sh [FILTER…]      only the lines whose name contains one of the filters
 #
 # benches/eikonal: forward solutions beside a classical FIM, their derivatives, ranks, inversions.
-# benches/fk: simulations beside a plain loop and the machine's bandwidth.
+# benches/fk: simulations beside a plain loop, the machine's bandwidth and its arithmetic.
 set -euo pipefail
 source "$(dirname "${BASH_SOURCE[0]}")/environment.sh"
 

@@ -161,12 +161,31 @@ fn tissue_of_one_d_has_half_as_large_tiles() {
     assert_eq!(tile(Filling::MaskedUniform), [96, 64, 64]);
 }
 
+/// In a full box the layers in flight share the caches where cells are light; rows stay whole.
+#[test]
+fn full_boxes_of_light_cells_have_smaller_layers() {
+    let tile = |filling| Division::size_for([256; 3], filling, 2);
+    assert_eq!(tile(Filling::Whole), [256, 128, 256]);
+    assert_eq!(tile(Filling::WholeLight), [256, 32, 256]);
+    let light = |precision, d| {
+        let tissue = Tissue {
+            active: None,
+            diffusivity: Diffusivity::Uniform(d),
+            region: None,
+        };
+        Filling::of(&tissue, precision) == Filling::WholeLight
+    };
+    assert!(light(Precision::F32, [0.1, 0.0, 0.0, 0.2, 0.0, 0.1]));
+    assert!(!light(Precision::F64, [0.1, 0.0, 0.0, 0.2, 0.0, 0.1]));
+    assert!(!light(Precision::F32, [0.1, 0.0, 0.02, 0.2, 0.0, 0.1]));
+}
+
 /// Tiles of a masked grid are small enough for the ranks that there are.
 #[test]
 fn many_ranks_have_smaller_tiles() {
     let shape = [725, 610, 900];
     let tiles = |workers: usize| -> usize {
-        let tile = Division::size_for(shape, true, workers);
+        let tile = Division::size_for(shape, Filling::Masked, workers);
         (0..3).map(|a| shape[a].div_ceil(tile[a])).product()
     };
     assert!(tiles(2) < 4000, "{}", tiles(2));

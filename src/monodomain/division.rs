@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::grid::{Diffusivity, Tissue};
 use super::tile::Edges;
+use crate::eikonal::options::Precision;
 use crate::error::{Error, Result};
 use crate::partition::{Graph, Wish, cut};
 
@@ -41,6 +42,8 @@ pub struct Division {
 pub enum Filling {
     /// All of them.
     Whole,
+    /// All of them, each with little in memory: f32, and no more of D than a number.
+    WholeLight,
     /// Masked tissue of one D throughout.
     MaskedUniform,
     /// Masked tissue with weights of its own in each cell.
@@ -48,12 +51,19 @@ pub enum Filling {
 }
 
 impl Filling {
-    pub fn of(tissue: &Tissue) -> Self {
+    pub fn of(tissue: &Tissue, precision: Precision) -> Self {
+        let single = precision == Precision::F32;
         match (&tissue.active, &tissue.diffusivity) {
+            (None, Diffusivity::Uniform([_, 0.0, 0.0, _, 0.0, _])) if single => Self::WholeLight,
+            (None, Diffusivity::Isotropic(_)) if single => Self::WholeLight,
             (None, _) => Self::Whole,
             (Some(_), Diffusivity::Uniform(_)) => Self::MaskedUniform,
             (Some(_), _) => Self::Masked,
         }
+    }
+
+    fn is_masked(self) -> bool {
+        matches!(self, Self::MaskedUniform | Self::Masked)
     }
 }
 
@@ -61,7 +71,9 @@ impl Filling {
 const COLUMNS: usize = 2048;
 const LAYERS: usize = 256;
 const SOLID_COLUMNS: usize = 512;
-/// Cells of a layer of a tile in 3D: the layers of some steps share a cache of the second level.
+/// Cells of a layer of a tile in 3D. Where cells are light, the layers of some steps share a cache of
+/// the second level; where they are not, ghosts of such small tiles cost more than that saves.
+const LIGHT_LAYER: usize = 1 << 13;
 const SOLID_LAYER: usize = 1 << 15;
 const FEWEST_LAYERS: usize = 8;
 /// Fewest columns of a tile of a cable.
@@ -94,8 +106,9 @@ const EVEN: f64 = 1.05;
 impl Division {
     /// Cells of a tile for `workers` threads in all. Full rows where they fit: columns are
     /// computed in whole blocks, so ghosts beside them are dear; layers are cheap to cut.
-    pub fn size_for(shape: [usize; 3], masked: bool, workers: usize) -> [usize; 3] {
+    pub fn size_for(shape: [usize; 3], filling: Filling, workers: usize) -> [usize; 3] {
         let [layers, rows, columns] = shape;
+        let masked = filling.is_masked();
         if masked && rows > 1 {
             let parts = |most: &[usize; 3]| -> usize {
                 (0..3).map(|a| shape[a].div_ceil(most[a])).product()
@@ -106,7 +119,11 @@ impl Division {
         }
         if rows > 1 {
             let tile_columns = equal(columns, SOLID_COLUMNS);
-            let tile_rows = equal(rows, SOLID_LAYER / tile_columns);
+            let layer = match filling {
+                Filling::WholeLight => LIGHT_LAYER,
+                _ => SOLID_LAYER,
+            };
+            let tile_rows = equal(rows, layer / tile_columns);
             let beside = rows.div_ceil(tile_rows) * columns.div_ceil(tile_columns);
             let slabs = workers.div_ceil(beside);
             return [
@@ -144,8 +161,7 @@ impl Division {
         [workers, ranks]: [usize; 2],
         least: usize,
     ) -> Result<Self> {
-        let masked = filling != Filling::Whole;
-        let few = masked && shape[1] > 1 && workers <= FEW_WORKERS;
+        let few = filling.is_masked() && shape[1] > 1 && workers <= FEW_WORKERS;
         let largest = match filling {
             Filling::MaskedUniform => MASKED_UNIFORM,
             _ => MASKED[0],
@@ -155,7 +171,7 @@ impl Division {
             .filter(|_| few)
             .map(|most| std::array::from_fn(|a| equal(shape[a], most[a])))
             .find(|tile| unevenness(counts(*tile), workers) <= EVEN);
-        let mut tile = even.unwrap_or_else(|| Self::size_for(shape, masked, workers));
+        let mut tile = even.unwrap_or_else(|| Self::size_for(shape, filling, workers));
         let tiles = |counts: &[u64]| counts.iter().filter(|n| **n > 0).count();
         let mut active = counts(tile);
         while (1..ranks).contains(&tiles(&active)) {

@@ -37,7 +37,7 @@ pub(super) fn divide(
             let tile = setup.device.is_some().then(on_device)?;
             Some(unlayered(&setup.grid, tile))
         }),
-        Filling::of(tissue),
+        Filling::of(tissue, setup.precision),
         |tile| counts(shape, active, tile),
         [comm.size(), setup.threads],
     )

@@ -152,7 +152,7 @@ impl Cells {
                     false => Filling::Masked,
                 }
             }
-            Self::Prepared(prepared) => Filling::of(&prepared.tissue),
+            Self::Prepared(prepared) => Filling::of(&prepared.tissue, fk.precision),
         }
     }
 }

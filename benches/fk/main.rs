@@ -1,8 +1,11 @@
 //! Speed of `isochrone fk`: nanoseconds per cell and step, beside the machine's measured bandwidth
-//! and a plain loop without blocking.
+//! and arithmetic, and a plain loop without blocking.
 //!
 //! cargo bench --bench fk [-- FILTER…]: only the lines whose name contains one of the filters.
 //! STEPS, TILE (layers,rows,columns) and THREADS in the environment replace what is chosen.
+
+mod machine;
+mod plain;
 
 use std::hint::black_box;
 use std::time::Instant;
@@ -15,6 +18,8 @@ use isochrone::monodomain::grid::{Diffusivity, Grid, Tissue};
 use isochrone::monodomain::options::{Integrator, StencilKind};
 use isochrone::monodomain::simulation::{Setup, Simulation, Values, build};
 use isochrone::simd::SimdLevel;
+use machine::{bandwidth, peak};
+use plain::plain;
 
 /// Set 3, D = 0.1 mm²/ms, Δx = 0.1 mm, Δt = 0.01 ms, twenty rows excited: as the JAX baseline.
 const DT: f64 = 0.01;
@@ -60,8 +65,8 @@ fn main() {
         bandwidth[1]
     );
     println!(
-        "\n{:<34} {:>8} {:>10} {:>9} {:>8}",
-        "", "ns", "million/s", "of copy", "spread"
+        "\n{:<34} {:>8} {:>10} {:>9} {:>8} {:>8}",
+        "", "ns", "million/s", "of copy", "of peak", "spread"
     );
     for case in cases(level) {
         if !filters.is_empty() && !filters.iter().any(|f| case.name.contains(f)) {
@@ -69,17 +74,22 @@ fn main() {
         }
         let (ns, spread) = case.measure();
         let workers = case.threads * case.ranks;
+        let of_peak = case
+            .operations()
+            .zip(peak(workers))
+            .map(|(operations, peak)| format!("{:.0}%", 100.0 * operations / ns / peak));
         let bytes = if case.precision == Precision::F64 {
             48.0
         } else {
             24.0
         };
         println!(
-            "{:<34} {ns:>8.4} {:>10.0} {:>8.0}% {:>7.0}%",
+            "{:<34} {ns:>8.4} {:>10.0} {:>8.0}% {:>8} {:>7.0}%",
             case.name,
             1e3 / ns,
             // What a loop without blocking in time would have to move.
             100.0 * bytes / ns / bandwidth[workers.min(2) - 1],
+            of_peak.as_deref().unwrap_or("–"),
             100.0 * spread
         );
     }
@@ -185,6 +195,14 @@ fn cases(level: SimdLevel) -> Vec<Case> {
             ..base("128³, f32, tensor per cell", [128; 3])
         },
         Case {
+            tissue: Kind::Isotropic,
+            ..base("256³, f32, D per cell", [256; 3])
+        },
+        Case {
+            tissue: Kind::Tensor,
+            ..base("256³, f32, tensor per cell", [256; 3])
+        },
+        Case {
             tissue: Kind::Shell,
             ..base("shell in 256³, f32, per active", [256; 3])
         },
@@ -199,6 +217,10 @@ fn cases(level: SimdLevel) -> Vec<Case> {
         Case {
             precision: Precision::F64,
             ..base("128³, f64, 2 threads", [128; 3])
+        },
+        Case {
+            precision: Precision::F64,
+            ..base("256³, f64, 2 threads", [256; 3])
         },
     ]
 }
@@ -241,6 +263,22 @@ impl Case {
             },
             region: None,
         }
+    }
+
+    /// Arithmetic operations on a cell in a step, as the compiler left them for AVX-512 (a fused
+    /// one, a division and a selection count as one), where they were counted.
+    fn operations(&self) -> Option<f64> {
+        let plain = self.tissue == Kind::Uniform
+            && self.stencil == StencilKind::Flux
+            && self.integrator != Integrator::Heun
+            && self.level == SimdLevel::Avx512;
+        let per_axis = if self.shape[0] == 1 { 0.0 } else { 5.0 };
+        // A register holds half as many f64.
+        let count = match self.precision {
+            Precision::F64 => 2.0 * (45.0 + per_axis),
+            _ => 39.0 + per_axis,
+        };
+        plain.then_some(count)
     }
 
     /// Nanoseconds per active cell and step, the median of several, and their relative spread.
@@ -308,80 +346,4 @@ impl Case {
         black_box(simulation.largest(comm));
         times
     }
-}
-
-/// GB/s read and written by copying arrays out of cache.
-fn bandwidth(threads: usize) -> f64 {
-    const N: usize = 1 << 25;
-    let begun = Instant::now();
-    std::thread::scope(|scope| {
-        for _ in 0..threads {
-            scope.spawn(|| {
-                let from = vec![1.0f32; N];
-                let mut to = vec![0.0f32; N];
-                for _ in 0..4 {
-                    to.copy_from_slice(black_box(&from));
-                    black_box(&mut to);
-                }
-            });
-        }
-    });
-    let warm = begun.elapsed();
-    let begun = Instant::now();
-    std::thread::scope(|scope| {
-        for _ in 0..threads {
-            scope.spawn(|| {
-                let from = vec![1.0f32; N];
-                let mut to = vec![0.0f32; N];
-                for _ in 0..20 {
-                    to.copy_from_slice(black_box(&from));
-                    black_box(&mut to);
-                }
-            });
-        }
-    });
-    // Without what allocation takes.
-    let seconds = begun.elapsed().saturating_sub(warm).as_secs_f64();
-    threads as f64 * 16.0 * 8.0 * N as f64 / seconds / 1e9
-}
-
-/// The model as one would write it first: a loop over the grid, tanh of the library.
-fn plain(n: usize) -> f64 {
-    let mut u = vec![0.0f32; n * n];
-    u[..20 * n].fill(0.9);
-    let (mut v, mut w, mut next) = (vec![1.0f32; n * n], vec![1.0f32; n * n], u.clone());
-    let dt = DT as f32;
-    let steps = (4e7 / (n * n) as f64).max(2.0) as usize;
-    let begun = Instant::now();
-    for _ in 0..steps {
-        for y in 0..n {
-            let (up, down) = (y.saturating_sub(1), (y + 1).min(n - 1));
-            for x in 0..n {
-                let i = y * n + x;
-                let (left, right) = (x.saturating_sub(1), (x + 1).min(n - 1));
-                let c = u[i];
-                let neighbours =
-                    u[y * n + left] + u[y * n + right] + u[up * n + x] + u[down * n + x];
-                let j_si = -w[i] * (1.0 + (10.0 * (c - 0.85)).tanh()) / 58.0;
-                let p = c >= 0.13;
-                let j = if p {
-                    -v[i] * (c - 0.13) * (1.0 - c) / 0.25 + 1.0 / 33.33
-                } else {
-                    c / 12.5
-                };
-                next[i] = c + 0.1 * (neighbours - 4.0 * c) - dt * (j + j_si);
-                let tau = if c >= 0.04 { 1250.0 } else { 19.6 };
-                v[i] += dt * if p { -v[i] / 3.33 } else { (1.0 - v[i]) / tau };
-                w[i] += dt
-                    * if p {
-                        -w[i] / 870.0
-                    } else {
-                        (1.0 - w[i]) / 41.0
-                    };
-            }
-        }
-        std::mem::swap(&mut u, &mut next);
-    }
-    black_box(&u);
-    begun.elapsed().as_secs_f64() * 1e9 / (n * n * steps) as f64
 }
