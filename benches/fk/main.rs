@@ -57,7 +57,7 @@ fn main() {
         .filter(|a| !a.starts_with('-'))
         .collect();
     let level = SimdLevel::best();
-    let bandwidth = [1, 2].map(bandwidth);
+    let (bandwidth, peak) = ([1, 2].map(bandwidth), [1, 2].map(peak));
     println!(
         "SIMD {}, copy {:.1} and {:.1} GB/s on 1 and 2 threads",
         level.name(),
@@ -73,10 +73,11 @@ fn main() {
             continue;
         }
         let (ns, spread) = case.measure();
-        let workers = case.threads * case.ranks;
+        // What one or two threads can do: more are not measured.
+        let at = (case.threads * case.ranks).min(2) - 1;
         let of_peak = case
             .operations()
-            .zip(peak(workers))
+            .zip(peak[at])
             .map(|(operations, peak)| format!("{:.0}%", 100.0 * operations / ns / peak));
         let bytes = if case.precision == Precision::F64 {
             48.0
@@ -88,7 +89,7 @@ fn main() {
             case.name,
             1e3 / ns,
             // What a loop without blocking in time would have to move.
-            100.0 * bytes / ns / bandwidth[workers.min(2) - 1],
+            100.0 * bytes / ns / bandwidth[at],
             of_peak.as_deref().unwrap_or("–"),
             100.0 * spread
         );
@@ -268,17 +269,17 @@ impl Case {
     /// Arithmetic operations on a cell in a step, as the compiler left them for AVX-512 (a fused
     /// one, a division and a selection count as one), where they were counted.
     fn operations(&self) -> Option<f64> {
-        let plain = self.tissue == Kind::Uniform
+        let counted = self.tissue == Kind::Uniform
             && self.stencil == StencilKind::Flux
             && self.integrator != Integrator::Heun
             && self.level == SimdLevel::Avx512;
-        let per_axis = if self.shape[0] == 1 { 0.0 } else { 5.0 };
+        let third_axis = if self.shape[0] == 1 { 0.0 } else { 5.0 };
         // A register holds half as many f64.
         let count = match self.precision {
-            Precision::F64 => 2.0 * (45.0 + per_axis),
-            _ => 39.0 + per_axis,
+            Precision::F64 => 2.0 * (45.0 + third_axis),
+            Precision::F32 => 39.0 + third_axis,
         };
-        plain.then_some(count)
+        counted.then_some(count)
     }
 
     /// Nanoseconds per active cell and step, the median of several, and their relative spread.

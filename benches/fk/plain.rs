@@ -5,7 +5,8 @@ use std::time::Instant;
 
 use crate::DT;
 
-/// Nanoseconds per cell and step of the model as one would write it first: a loop over the grid, tanh of the library.
+/// Nanoseconds per cell and step of the model as one would write it first: a loop over the grid, tanh
+/// of the library.
 pub fn plain(n: usize) -> f64 {
     let mut u = vec![0.0f32; n * n];
     u[..20 * n].fill(0.9);

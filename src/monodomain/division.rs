@@ -52,10 +52,9 @@ pub enum Filling {
 
 impl Filling {
     pub fn of(tissue: &Tissue, precision: Precision) -> Self {
-        let single = precision == Precision::F32;
+        let light = precision == Precision::F32 && !tissue.diffusivity.is_oblique();
         match (&tissue.active, &tissue.diffusivity) {
-            (None, Diffusivity::Uniform([_, 0.0, 0.0, _, 0.0, _])) if single => Self::WholeLight,
-            (None, Diffusivity::Isotropic(_)) if single => Self::WholeLight,
+            (None, _) if light => Self::WholeLight,
             (None, _) => Self::Whole,
             (Some(_), Diffusivity::Uniform(_)) => Self::MaskedUniform,
             (Some(_), _) => Self::Masked,

@@ -90,4 +90,13 @@ impl Diffusivity {
             Diffusivity::Tensor(d) => d[cell],
         }
     }
+
+    /// Whether D may have cross terms anywhere.
+    pub fn is_oblique(&self) -> bool {
+        match self {
+            Diffusivity::Uniform([_, xy, xz, _, yz, _]) => [xy, xz, yz].iter().any(|d| **d != 0.0),
+            Diffusivity::Isotropic(_) => false,
+            Diffusivity::Tensor(_) => true,
+        }
+    }
 }

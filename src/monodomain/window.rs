@@ -102,12 +102,7 @@ pub fn distribute(
             Diffusivity::Uniform(d) => Some(on_layers(grid, *d)),
             _ => None,
         };
-        let oblique = match &tissue.diffusivity {
-            Diffusivity::Uniform([_, xy, xz, _, yz, _]) => [xy, xz, yz].iter().any(|d| **d != 0.0),
-            Diffusivity::Isotropic(_) => false,
-            Diffusivity::Tensor(_) => true,
-        };
-        (plain, uniform, oblique)
+        (plain, uniform, tissue.diffusivity.is_oblique())
     });
     let (plain, uniform, oblique): (bool, Option<[f64; 6]>, bool) = broadcast_json(comm, 0, kind)?;
     let shape = layered(grid, grid.shape);
