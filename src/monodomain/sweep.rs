@@ -20,6 +20,9 @@ use super::tile::{Applied, Edges, Tile, mirror_row};
 use crate::ionic::Kinetics;
 use crate::real::Float;
 
+/// Cells that a level takes at once, where layers are small.
+const ENOUGH: usize = 1024;
+
 /// Steps that a tile advances at once.
 #[derive(Debug, Clone)]
 pub struct Block {
@@ -163,11 +166,14 @@ fn wave<S: Kernels, T: Float, K: Kinetics<T, G>, const G: usize>(
         diffusion: &mut tile.diffusion,
         upstrokes: tile.upstrokes.as_mut(),
     };
-    for front in from..to {
+    let thickness = arrays.thickness(first);
+    for front in (from..to).step_by(thickness) {
         for (number, level) in levels.iter().enumerate() {
             let layer = front - number as isize * reach;
-            if layer >= level.layers.0 && layer < level.layers.1 {
-                arrays.step_layer::<S, K>(kinetics, level, layer);
+            let low = layer.max(level.layers.0);
+            let end = (layer + thickness as isize).min(level.layers.1);
+            if low < end {
+                arrays.step_layers::<S, K>(kinetics, level, low..end);
             }
         }
     }
@@ -203,32 +209,49 @@ struct Arrays<'a, T, const G: usize> {
 }
 
 impl<T: Float, const G: usize> Arrays<'_, T, G> {
-    /// One step of one layer.
+    /// Layers that a level takes at once: beginning anew costs as much as some dozens of cells.
+    fn thickness(&self, level: &Level<T>) -> usize {
+        match self.spans {
+            Spans::Whole => {
+                let cells = (level.rows.1 - level.rows.0) * (level.columns.1 - level.columns.0);
+                ENOUGH.div_ceil(cells.max(1) as usize)
+            }
+            Spans::Masked(_) => 1,
+        }
+    }
+
+    /// One step of some layers.
     #[inline(always)]
-    fn step_layer<S: Kernels, K: Kinetics<T, G>>(
+    fn step_layers<S: Kernels, K: Kinetics<T, G>>(
         &mut self,
         kinetics: &[K],
         level: &Level<T>,
-        layer: isize,
+        layers: Range<isize>,
     ) {
+        let rows = level.rows.0..level.rows.1;
+        let places = layers
+            .clone()
+            .flat_map(|layer| rows.clone().map(move |row| [layer, row]));
         match self.spans {
             Spans::Whole => {
-                let rows = (level.rows.0..level.rows.1).map(|row| (row, level.columns));
-                self.step::<S, K>(&kinetics[0], level.from, layer, rows);
+                let parts = places.clone().map(|place| (place, level.columns));
+                self.step::<S, K>(&kinetics[0], level.from, parts);
             }
             Spans::Masked(masked) => {
-                for group in masked.of_layer(layer) {
-                    let needed = masked.within(group, level.margin);
-                    self.step_masked::<S, K>(
-                        kinetics, masked, group.set, level.from, layer, needed,
-                    );
+                for layer in layers {
+                    for group in masked.of_layer(layer) {
+                        let needed = masked.within(group, level.margin);
+                        self.step_masked::<S, K>(
+                            kinetics, masked, group.set, level.from, layer, needed,
+                        );
+                    }
                 }
             }
         }
         let idle = level.stimuli.is_empty() && (level.record.is_none() || self.upstrokes.is_none());
         if !idle || matches!(self.stencil, Stencil::Uniform(_)) {
-            for row in level.rows.0..level.rows.1 {
-                self.finish_row::<S>(level, [layer, row]);
+            for place in places {
+                self.finish_row::<S>(level, place);
             }
         }
     }
@@ -318,17 +341,16 @@ impl<T: Float, const G: usize> Arrays<'_, T, G> {
         }
     }
 
-    /// u + Δt ∇·(D∇u) − Δt J_ion and the gates, of parts of a layer: rows and their columns.
+    /// u + Δt ∇·(D∇u) − Δt J_ion and the gates, of parts: layer and row, and columns.
     #[inline(always)]
     fn step<S: Kernels, K: Kinetics<T, G>>(
         &mut self,
         kinetics: &K,
         from: usize,
-        layer: isize,
-        parts: impl Iterator<Item = (isize, (isize, isize))> + Clone,
+        parts: impl Iterator<Item = ([isize; 2], (isize, isize))> + Clone,
     ) {
         let (layout, edges) = (self.layout, self.edges);
-        let parts = parts.map(|(row, columns)| (Row::new(layout, edges, [layer, row]), columns));
+        let parts = parts.map(|(place, columns)| (Row::new(layout, edges, place), columns));
         let cells = |(row, columns): (Row, (isize, isize))| (row, row.cells(columns));
         let (old, new) = old_and_new(&mut self.u, from);
         let gates = &mut self.gates;
