@@ -16,7 +16,7 @@
 #PBS -l select=1:ncpus=8:mpiprocs=1:ompthreads=8
 #PBS -l walltime=01:00:00
 # site }
-#SBATCH --job-name=array --output=%x-%A_%a.log --threads-per-core=1
+#SBATCH --job-name=array --output=%x-%A_%a.log --threads-per-core=1 --ignore-pbs
 #SBATCH --signal=USR1@300 --requeue --open-mode=append
 #PBS -N array -j oe -S /bin/bash
 job=array

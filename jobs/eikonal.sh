@@ -13,7 +13,7 @@
 #PBS -l select=1:ncpus=32:mpiprocs=4:ompthreads=8
 #PBS -l walltime=00:30:00
 # site }
-#SBATCH --job-name=eikonal --output=%x-%j.log --exclusive --threads-per-core=1
+#SBATCH --job-name=eikonal --output=%x-%j.log --exclusive --threads-per-core=1 --ignore-pbs
 #PBS -N eikonal -j oe -S /bin/bash -l place=scatter:excl
 job=eikonal
 # shellcheck source=common.sh

@@ -14,7 +14,7 @@
 #PBS -l select=2:ncpus=32:mpiprocs=4:ompthreads=8
 #PBS -l walltime=04:00:00
 # site }
-#SBATCH --job-name=fk --output=%x-%j.log --exclusive --threads-per-core=1
+#SBATCH --job-name=fk --output=%x-%j.log --exclusive --threads-per-core=1 --ignore-pbs
 #SBATCH --signal=USR1@300 --requeue --open-mode=append
 #PBS -N fk -j oe -S /bin/bash -l place=scatter:excl
 job=fk

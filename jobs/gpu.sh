@@ -14,7 +14,7 @@
 #PBS -l select=1:ncpus=32:mpiprocs=4:ompthreads=8:ngpus=4
 #PBS -l walltime=04:00:00
 # site }
-#SBATCH --job-name=gpu --output=%x-%j.log --exclusive --threads-per-core=1
+#SBATCH --job-name=gpu --output=%x-%j.log --exclusive --threads-per-core=1 --ignore-pbs
 #SBATCH --signal=USR1@300 --requeue --open-mode=append
 #PBS -N gpu -j oe -S /bin/bash -l place=scatter:excl
 job=gpu

@@ -18,7 +18,7 @@
 #PBS -l select=4:ncpus=32:mpiprocs=4:ompthreads=8
 #PBS -l walltime=01:00:00
 # site }
-#SBATCH --job-name=weak-scaling --output=%x-%j.log --exclusive --threads-per-core=1
+#SBATCH --job-name=weak-scaling --output=%x-%j.log --exclusive --threads-per-core=1 --ignore-pbs
 #SBATCH --signal=USR1@300 --requeue --open-mode=append
 #PBS -N weak-scaling -j oe -S /bin/bash -l place=scatter:excl
 job=weak-scaling

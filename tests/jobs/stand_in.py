@@ -30,7 +30,7 @@ BIN = os.path.join(STATE, "bin")
 SBATCH = {
     "array", "nodes", "ntasks-per-node", "cpus-per-task", "gpus-per-node", "time", "job-name", "output",
     "signal", "open-mode", "threads-per-core",
-}, {"exclusive", "requeue"}
+}, {"exclusive", "requeue", "ignore-pbs"}
 SRUN = {"nodes", "ntasks", "ntasks-per-node", "cpus-per-task", "cpu-bind"}, set()
 QSUB = set("vlJNjSqA"), set()
 
@@ -129,6 +129,9 @@ def sbatch(words):
     given, words = long_options(words, SBATCH)
     script, arguments = words[0], words[1:]
     options = {**long_options(directives(script, "#SBATCH"), SBATCH)[0], **given}
+    # Slurm reads them, too, and then asks for as many processors as they do, whatever else is given.
+    if "ignore-pbs" not in options and directives(script, "#PBS"):
+        sys.exit("stand-in: CPU count per node can not be satisfied")
     nodes, per_node = int(options["nodes"]), int(options["ntasks-per-node"])
     first = next_number()
     print(f"Submitted batch job {first}")
