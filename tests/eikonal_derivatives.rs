@@ -11,6 +11,7 @@ use isochrone::eikonal::dual::Dual;
 use isochrone::eikonal::forward::Source;
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
+use rayon::prelude::*;
 
 /// Derivatives by tangent and adjoint at the case's γ, in the file's order.
 struct Derivatives {
@@ -57,8 +58,11 @@ fn derivatives(case: &Case, parts: Parts, seed: &[f64]) -> Derivatives {
             .collect();
         eikonal.adjoint(comm, solution, &downwind, &mut phi_bar, &mut traffic);
         let with_stencil = (0..owned).filter(|v| !solution.stencils[*v].is_fixed());
+        let by_gamma: Vec<_> = eikonal
+            .gamma_bar_terms(solution, &case.gamma, &phi_bar)
+            .collect();
         let terms: Vec<(u32, usize, f64)> = with_stencil
-            .zip(eikonal.gamma_bar_terms(solution, &case.gamma, &phi_bar))
+            .zip(by_gamma)
             .map(|(v, (k, term))| (numbers[v], k, term))
             .collect();
         let tensor: Vec<(u32, [f64; 6])> = eikonal

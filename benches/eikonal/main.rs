@@ -28,6 +28,7 @@ use isochrone::partition::local_mesh::LocalMesh;
 use isochrone::real::Real;
 use isochrone::simd::SimdLevel;
 use meshes::Mesh;
+use rayon::prelude::*;
 
 #[global_allocator]
 static COUNTING: memory::Counting = memory::Counting;
@@ -225,11 +226,14 @@ fn derivatives<T: Real>(
         let downwind = eikonal.downwind(&Solo, solution, &mut traffic);
         let mut phi_bar = vec![1.0; eikonal.mesh.owned];
         eikonal.adjoint(&Solo, solution, &downwind, &mut phi_bar, &mut traffic);
-        let mut gradient = vec![0.0; DOMAINS];
-        for (k, term) in eikonal.gamma_bar_terms(solution, &gamma, &phi_bar) {
-            gradient[k] += term;
-        }
-        gradient
+        let zero = || vec![0.0; DOMAINS];
+        eikonal
+            .gamma_bar_terms(solution, &gamma, &phi_bar)
+            .fold(zero, |mut sums, (k, term)| {
+                sums[k] += term;
+                sums
+            })
+            .reduce(zero, |a, b| a.iter().zip(b).map(|(a, b)| a + b).collect())
     };
     let tangent = |width: usize| {
         let gamma_dot: Vec<f64> = (0..DOMAINS * width).map(|i| (i % 5) as f64).collect();

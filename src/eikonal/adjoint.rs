@@ -5,8 +5,11 @@
 //!
 //! Level by level, by the threads of the team, each vertex gathers from its downwind vertices in
 //! ascending number of the file (ghosts' stencils are exchanged once), so that the sums are the
-//! same for any number of ranks and threads. A rank that holds all that depends on a ghost computes
+//! same for any number of ranks and threads. One rank takes the levels of the causal order, the last
+//! first. Across ranks levels are found anew: a rank that holds all that depends on a ghost computes
 //! its φ̄, too, and need not wait for it.
+
+use rayon::prelude::*;
 
 use super::downwind::{ABSENT, Downwind};
 use super::forward::{Eikonal, Solution};
@@ -18,6 +21,13 @@ use super::upwind::{SharedCycle, UpwindStencil};
 use crate::comm::Communicator;
 use crate::comm::halo::Traffic;
 use crate::real::Real;
+use crate::team::Barrier;
+
+/// Vertices of a level that a thread takes at a time.
+const SHARE: usize = 32;
+
+/// Vertices per task at least.
+const CHUNK: usize = 4096;
 
 impl<T: Real> Eikonal<T> {
     /// φ̄ of every local vertex (ghosts included): on entry the derivative of the function with
@@ -40,6 +50,11 @@ impl<T: Real> Eikonal<T> {
             downwind,
             phi_bar: phi_bar.iter().map(|x| x.share()).collect(),
         };
+        if comm.size() == 1 {
+            self.against_the_order(solution, &graph);
+            graph.take(phi_bar);
+            return;
+        }
         let waiting = (0u32..)
             .zip(&is_complete)
             .map(|(u, complete)| complete.then(|| downwind.count(u)));
@@ -59,9 +74,6 @@ impl<T: Real> Eikonal<T> {
         loop {
             let start = sweep.order.len();
             sweep.work_off();
-            if comm.size() == 1 {
-                break;
-            }
             let left = self.mesh.owned - sweep.owned;
             let mut progress = [(sweep.order.len() - start) as u64, left as u64];
             comm.sum_u64(&mut progress);
@@ -74,9 +86,36 @@ impl<T: Real> Eikonal<T> {
                 break;
             }
         }
-        for (x, shared) in phi_bar.iter_mut().zip(&sweep.levels.graph.phi_bar) {
-            *x = f64::load(shared);
-        }
+        sweep.levels.graph.take(phi_bar);
+    }
+
+    /// The same on one rank: the levels of the causal order, the last first.
+    fn against_the_order(&self, solution: &Solution<T>, graph: &Pull) {
+        let order = &solution.order;
+        let starts = || {
+            let later = order.levels.iter().rev().skip(1).copied();
+            later.chain([0]).zip(order.levels.iter().rev().copied())
+        };
+        let work = |thread: usize, barrier: &Barrier| {
+            let mut cycles = order.cycles.iter().rev().peekable();
+            for (start, end) in starts() {
+                let level = &order.vertices[start..end];
+                if cycles.next_if(|cycle| cycle.end == end).is_some() {
+                    if thread == 0 {
+                        for (v, x) in level.iter().zip(graph.of_cycle(solution, level)) {
+                            x.store(&graph.phi_bar[*v as usize]);
+                        }
+                    }
+                } else {
+                    let shares = level.chunks(SHARE).skip(thread);
+                    for vertices in shares.step_by(self.team.threads()) {
+                        graph.visit(&mut (), vertices);
+                    }
+                }
+                barrier.wait();
+            }
+        };
+        self.team.run(work, |barrier| work(0, barrier));
     }
 
     /// The same on the device, where there is one that can.
@@ -133,11 +172,12 @@ impl<T: Real> Eikonal<T> {
         solution: &Solution<T>,
         gamma: &[f64],
         phi_bar: &[f64],
-    ) -> impl Iterator<Item = (usize, f64)> {
+    ) -> impl ParallelIterator<Item = (usize, f64)> {
         solution
             .stencils
-            .iter()
+            .par_iter()
             .zip(phi_bar)
+            .with_min_len(CHUNK)
             .filter(|(stencil, _)| !stencil.is_fixed())
             .map(move |(stencil, bar)| {
                 let k = self.mesh.domain(stencil.tetrahedron);
@@ -173,6 +213,24 @@ impl Pull<'_> {
             }
         }
         sum
+    }
+}
+
+impl Pull<'_> {
+    /// φ̄ of `members` that depend on each other: (I − G)ᵀ φ̄ = what others add.
+    fn of_cycle<T: Real>(&self, solution: &Solution<T>, members: &[u32]) -> Vec<f64> {
+        let members = Members::new(members);
+        let others = |u: &u32| self.sum(*u, |v| members.position(v).is_none());
+        let mut x: Vec<f64> = members.list.iter().map(others).collect();
+        members.system(solution).solve_transpose(&mut x, 1);
+        x
+    }
+
+    /// Copies φ̄ out.
+    fn take(&self, phi_bar: &mut [f64]) {
+        for (x, shared) in phi_bar.iter_mut().zip(&self.phi_bar) {
+            *x = f64::load(shared);
+        }
     }
 }
 
@@ -269,12 +327,9 @@ impl<T: Real> AdjointSweep<'_, T> {
     fn work_off(&mut self) {
         loop {
             while let Some(c) = self.ready_cycles.pop() {
-                let right = self.right_hand_sides(c);
-                let members = Members::new(&self.cycles[c as usize].owned);
-                let mut x = right;
-                members.system(self.solution).solve_transpose(&mut x, 1);
-                self.close_cycle(c);
                 let owned = self.cycles[c as usize].owned.clone();
+                let x = self.levels.graph.of_cycle(self.solution, &owned);
+                self.close_cycle(c);
                 for (v, x) in owned.into_iter().zip(x) {
                     self.resolve(v, x, c);
                 }
@@ -290,16 +345,6 @@ impl<T: Real> AdjointSweep<'_, T> {
             }
             self.hear_of(cycles);
         }
-    }
-
-    /// Right-hand sides of the owned members of a cycle: φ̄ with all that others add.
-    fn right_hand_sides(&self, c: u32) -> Vec<f64> {
-        let (cycle, graph) = (&self.cycles[c as usize], &self.levels.graph);
-        let sum = |u: &u32| match cycle.shared {
-            Some(shared) => graph.sum(*u, |v| shared.position(v).is_none()),
-            None => graph.sum(*u, |v| self.levels.cycle_of.get(v as usize) != Some(&c)),
-        };
-        cycle.owned.iter().map(sum).collect()
     }
 
     /// Notes the owned members of a cycle as done.
@@ -376,7 +421,10 @@ impl<T: Real> AdjointSweep<'_, T> {
             let Some(cycle) = self.cycles[c as usize].shared else {
                 continue;
             };
-            let right = self.right_hand_sides(c);
+            let graph = &self.levels.graph;
+            let owned = self.cycles[c as usize].owned.iter();
+            let others = owned.map(|u| graph.sum(*u, |v| cycle.position(v).is_none()));
+            let right: Vec<f64> = others.collect();
             let stencils = &self.solution.stencils;
             let x = shared_cycle::solve(comm, cycle, stencils, &right, 1, Side::Transpose);
             self.close_cycle(c);

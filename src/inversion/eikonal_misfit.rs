@@ -10,6 +10,7 @@
 use std::time::{Duration, Instant};
 
 use nalgebra::DMatrix;
+use rayon::prelude::*;
 
 use super::misfit::{LocalObservations, tangent_gradient};
 use super::objective::{Evaluation, Objective, Want};
@@ -22,6 +23,9 @@ use crate::eikonal::forward::{Eikonal, ForwardCounters, Solution, Source};
 use crate::error::{Error, Result};
 use crate::exact_sum::ReproducibleSums;
 use crate::real::Real;
+
+/// Terms of a gradient that a thread takes at a time, at least.
+const TERMS: usize = 4096;
 
 /// Time spent, by kind of work.
 #[derive(Debug, Clone, Copy, Default)]
@@ -261,7 +265,9 @@ impl<'a, T: Real> EikonalMisfit<'a, T> {
                 .map(move |(i, dot)| (*i as usize, bar * dot))
         });
         let by_gamma = self.eikonal.gamma_bar_terms(solution, gamma, phi_bar);
-        by_gamma.chain(by_onset).collect()
+        let mut terms: Vec<_> = by_gamma.collect();
+        terms.extend(by_onset);
+        terms
     }
 
     /// df/dp from φ̄ after the adjoint. Collective.
@@ -273,15 +279,34 @@ impl<'a, T: Real> EikonalMisfit<'a, T> {
     ) -> Vec<f64> {
         let begun = Instant::now();
         let terms = self.gradient_terms(solution, parameters, phi_bar);
-        let mut bounds = vec![0.0f64; self.width()];
-        for (k, x) in &terms {
-            bounds[*k] = bounds[*k].max(x.abs());
-        }
+        let width = self.width();
+        let zero = || vec![0.0f64; width];
+        let parts = || terms.par_iter().with_min_len(TERMS);
+        let bounds = parts()
+            .fold(zero, |mut bounds, (k, x)| {
+                bounds[*k] = bounds[*k].max(x.abs());
+                bounds
+            })
+            .reduce(zero, |a, b| {
+                a.iter().zip(b).map(|(a, b)| a.max(b)).collect()
+            });
         // A vertex gives one term to a parameter at most: by its stencil or by its onset.
-        let mut sums: ReproducibleSums = sums_for(self.comm, bounds, self.eikonal.mesh.owned);
-        for (k, x) in &terms {
-            sums.add_scaled(*k, 1.0, &[*x]);
-        }
+        let empty: ReproducibleSums = sums_for(self.comm, bounds, self.eikonal.mesh.owned);
+        let sums = parts()
+            .fold(
+                || empty.clone(),
+                |mut sums, (k, x)| {
+                    sums.add_scaled(*k, 1.0, &[*x]);
+                    sums
+                },
+            )
+            .reduce(
+                || empty.clone(),
+                |mut a, b| {
+                    a.merge(&b);
+                    a
+                },
+            );
         let gradient = sum_over_ranks(self.comm, sums);
         self.timers.adjoint += begun.elapsed();
         gradient
