@@ -21,10 +21,6 @@ use super::upwind::{SharedCycle, UpwindStencil};
 use crate::comm::Communicator;
 use crate::comm::halo::Traffic;
 use crate::real::Real;
-use crate::team::Barrier;
-
-/// Vertices of a level that a thread takes at a time.
-const SHARE: usize = 32;
 
 /// Vertices per task at least.
 const CHUNK: usize = 4096;
@@ -92,30 +88,18 @@ impl<T: Real> Eikonal<T> {
     /// The same on one rank: the levels of the causal order, the last first.
     fn against_the_order(&self, solution: &Solution<T>, graph: &Pull) {
         let order = &solution.order;
-        let starts = || {
-            let later = order.levels.iter().rev().skip(1).copied();
-            later.chain([0]).zip(order.levels.iter().rev().copied())
-        };
-        let work = |thread: usize, barrier: &Barrier| {
-            let mut cycles = order.cycles.iter().rev().peekable();
-            for (start, end) in starts() {
-                let level = &order.vertices[start..end];
-                if cycles.next_if(|cycle| cycle.end == end).is_some() {
-                    if thread == 0 {
-                        for (v, x) in level.iter().zip(graph.of_cycle(solution, level)) {
-                            x.store(&graph.phi_bar[*v as usize]);
-                        }
-                    }
-                } else {
-                    let shares = level.chunks(SHARE).skip(thread);
-                    for vertices in shares.step_by(self.team.threads()) {
-                        graph.visit(&mut (), vertices);
-                    }
+        let ends = order.levels.iter().rev().copied();
+        let starts = ends.clone().skip(1).chain([0]);
+        order.by_levels(
+            &self.team,
+            starts.zip(ends).map(|(start, end)| start..end),
+            |vertices| graph.visit(&mut (), vertices),
+            |cycle| {
+                for (v, x) in cycle.iter().zip(graph.of_cycle(solution, cycle)) {
+                    x.store(&graph.phi_bar[*v as usize]);
                 }
-                barrier.wait();
-            }
-        };
-        self.team.run(work, |barrier| work(0, barrier));
+            },
+        );
     }
 
     /// The same on the device, where there is one that can.

@@ -1,10 +1,9 @@
 //! The transpose of the upwind graph: who depends on each vertex, with which weight.
 
-use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
-
 use rayon::prelude::*;
 
 use super::forward::{Eikonal, Solution};
+use super::transpose::{CHUNK, Transpose};
 use super::upwind::UpwindStencil;
 use crate::comm::Communicator;
 use crate::comm::halo::Traffic;
@@ -23,9 +22,6 @@ pub struct Downwind {
 
 /// A vertex that this rank does not hold.
 pub const ABSENT: u32 = u32::MAX;
-
-/// Vertices per task.
-const CHUNK: usize = 4096;
 
 impl Downwind {
     /// (vertex, position of `u` in its stencil) of all that depend on `u`.
@@ -46,26 +42,18 @@ impl Downwind {
     /// `names` in the file.
     fn new(stencils: &[UpwindStencil], ghosts: Vec<UpwindStencil>, names: &[u32]) -> Self {
         let vertices = stencils.len() + ghosts.len();
-        // Most edges are within a chunk, and count without a locked instruction.
-        let zeros = || -> Vec<AtomicU32> { (0..vertices).map(|_| AtomicU32::new(0)).collect() };
-        let (near, far) = (zeros(), zeros());
-        for_edges(stencils, &ghosts, |u, _, is_near| {
-            add_one(&near, &far, u, is_near);
+        let Transpose {
+            offsets,
+            entries: mut edges,
+        } = Transpose::new(vertices, |v| {
+            let ghost = (v as usize).checked_sub(stencils.len());
+            let stencil = ghost.map_or_else(|| &stencils[v as usize], |ghost| &ghosts[ghost]);
+            let list = stencil.vertices.into_iter().zip(stencil.lambda);
+            let upwind = (0u32..)
+                .zip(list)
+                .filter(|(_, (u, lambda))| *lambda > 0.0 && *u != ABSENT);
+            upwind.map(move |(i, (u, _))| (u, v << 2 | i))
         });
-        let mut offsets = Vec::with_capacity(vertices + 1);
-        let mut end = 0;
-        for (near, far) in near.iter().zip(&far) {
-            offsets.push(end);
-            end += near.swap(end, Relaxed);
-            end += far.swap(end, Relaxed);
-        }
-        offsets.push(end);
-        let edges: Vec<AtomicU32> = (0..end).map(|_| AtomicU32::new(0)).collect();
-        for_edges(stencils, &ghosts, |u, edge, is_near| {
-            let place = add_one(&near, &far, u, is_near);
-            edges[place as usize].store(edge, Relaxed);
-        });
-        let mut edges: Vec<u32> = edges.into_iter().map(AtomicU32::into_inner).collect();
         let mut rest = &mut edges[..];
         let mut shares = Vec::new();
         for first in (0..vertices).step_by(CHUNK) {
@@ -95,44 +83,6 @@ impl Downwind {
             ghosts,
         }
     }
-}
-
-/// Calls `edge(u, v · 4 + i, is_near)` for each vertex v and its upwind vertex u, the i-th of its
-/// stencil; near are vertices of one chunk, which one thread goes through.
-fn for_edges(
-    stencils: &[UpwindStencil],
-    ghosts: &[UpwindStencil],
-    edge: impl Fn(u32, u32, bool) + Sync,
-) {
-    for (first, list) in [(0, stencils), (stencils.len(), ghosts)] {
-        let chunks = list.par_chunks(CHUNK).enumerate();
-        chunks.for_each(|(chunk, list)| {
-            let begin = first + chunk * CHUNK;
-            let here = begin as u32..(begin + list.len()) as u32;
-            for (v, stencil) in here.clone().zip(list) {
-                for (i, (u, lambda)) in
-                    (0u32..).zip(stencil.vertices.into_iter().zip(stencil.lambda))
-                {
-                    if lambda > 0.0 && u != ABSENT {
-                        edge(u, v << 2 | i, here.contains(&u));
-                    }
-                }
-            }
-        });
-    }
-}
-
-/// Adds 1 to one of the counts of `u` and returns what was there before.
-#[inline(always)]
-fn add_one(near: &[AtomicU32], far: &[AtomicU32], u: u32, is_near: bool) -> u32 {
-    if is_near {
-        // What a locked instruction would do, at a tenth of its cost: no other thread is here.
-        let count = &near[u as usize];
-        let before = count.load(Relaxed);
-        count.store(before + 1, Relaxed);
-        return before;
-    }
-    far[u as usize].fetch_add(1, Relaxed)
 }
 
 impl<T: Real> Eikonal<T> {

@@ -33,5 +33,6 @@ pub mod tangent;
 mod tangent_rows;
 pub mod tensor_sensitivity;
 mod tolerance;
+mod transpose;
 pub mod upwind;
 mod winners;

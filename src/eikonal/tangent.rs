@@ -16,10 +16,6 @@ use super::upwind::SharedCycle;
 use crate::comm::Communicator;
 use crate::comm::halo::Traffic;
 use crate::real::Real;
-use crate::team::Barrier;
-
-/// Vertices of a level that a thread takes at a time.
-const SHARE: usize = 32;
 
 impl<T: Real> Eikonal<T> {
     /// φ̇ of every local vertex (ghosts included), `width` directions, vertex by vertex, ms per
@@ -135,28 +131,15 @@ struct TangentSweep<'a, T: Real> {
 impl<T: Real> TangentSweep<'_, T> {
     /// The levels that end at `ends`, from `start` in the causal order, by the threads of the team.
     fn levels(&self, start: usize, ends: &[usize], phi_dot: &mut [f64]) {
-        let (team, order) = (&self.eikonal.team, &self.solution.order);
-        let first = order.cycles.partition_point(|cycle| cycle.start < start);
         let rows = Rows::new(phi_dot, self.width);
-        let work = |thread: usize, barrier: &Barrier| {
-            let mut cycles = order.cycles[first..].iter().peekable();
-            let mut from = start;
-            for &end in ends {
-                if let Some(cycle) = cycles.next_if(|cycle| cycle.end == end) {
-                    if thread == 0 {
-                        self.cycle(&order.vertices[cycle.clone()], &rows);
-                    }
-                } else {
-                    let shares = order.vertices[from..end].chunks(SHARE);
-                    for vertices in shares.skip(thread).step_by(team.threads()) {
-                        rows.lead_on(vertices, |v| self.terms(v));
-                    }
-                }
-                from = end;
-                barrier.wait();
-            }
-        };
-        team.run(work, |barrier| work(0, barrier));
+        let starts = std::iter::once(&start).chain(ends);
+        let levels = starts.zip(ends).map(|(start, end)| *start..*end);
+        self.solution.order.by_levels(
+            &self.eikonal.team,
+            levels,
+            |vertices| rows.lead_on(vertices, |v| self.terms(v)),
+            |cycle| self.cycle(cycle, &rows),
+        );
     }
 
     /// s, −½ γ̇/γ of the domain, and the upwind vertices with their weights.

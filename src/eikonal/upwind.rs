@@ -1,9 +1,11 @@
 //! The upwind stencils of a solution and their causal order: all that derivatives need.
 
+use std::ops::Range;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering::Relaxed};
 
 use super::local_solver::Stencil;
 use crate::real::Real;
+use crate::team::{Barrier, Team};
 
 /// Winning tetrahedron, λ and s of one vertex.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -103,8 +105,41 @@ pub struct CausalOrder {
     /// of a cycle, which is a level of its own.
     pub levels: Vec<usize>,
     /// Ranges of `vertices` whose members depend on each other in circles, ascending.
-    pub cycles: Vec<std::ops::Range<usize>>,
+    pub cycles: Vec<Range<usize>>,
     pub rounds: Vec<Round>,
+}
+
+/// Vertices of a level that a thread takes at a time.
+const SHARE: usize = 32;
+
+impl CausalOrder {
+    /// Calls `level` with all vertices of each of the `levels` (ranges of [`vertices`](Self::vertices)),
+    /// shared out to the threads of a team, and `cycle` with all of one; one level after the other.
+    pub fn by_levels(
+        &self,
+        team: &Team,
+        levels: impl Iterator<Item = Range<usize>> + Clone + Sync,
+        level: impl Fn(&[u32]) + Sync,
+        cycle: impl Fn(&[u32]) + Sync,
+    ) {
+        let is_cycle = |range: &Range<usize>| {
+            let at = self.cycles.binary_search_by_key(&range.start, |c| c.start);
+            at.is_ok_and(|at| self.cycles[at] == *range)
+        };
+        let work = |thread: usize, barrier: &Barrier| {
+            for range in levels.clone() {
+                let vertices = &self.vertices[range.clone()];
+                if !is_cycle(&range) {
+                    let shares = vertices.chunks(SHARE).skip(thread);
+                    shares.step_by(team.threads()).for_each(&level);
+                } else if thread == 0 {
+                    cycle(vertices);
+                }
+                barrier.wait();
+            }
+        };
+        team.run(work, |barrier| work(0, barrier));
+    }
 }
 
 /// What a rank can do between two exchanges.

@@ -5,11 +5,14 @@
 
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
+use rayon::prelude::*;
+
 use super::candidates::{Candidate, Candidates};
-use super::levels::{NONE, Visit};
+use super::levels::Visit;
 use super::local_solver::{Stencil, stencil};
 use super::metric_mesh::{FACE, MetricMesh};
 use super::stencils::Stencils;
+use super::transpose::Transpose;
 use super::upwind::SharedStencil;
 use crate::real::Real;
 use crate::simd::prefetch;
@@ -41,38 +44,25 @@ impl<'a, T: Real> Winners<'a, T> {
         phi: &[T],
     ) -> (Self, Vec<Option<u32>>) {
         let vertices = mesh.vertex_count() as u32;
-        let mut offsets = vec![0u32; phi.len() + 1];
-        let count = |v: u32, offsets: &mut [u32]| {
-            let mut count = 0;
-            for u in candidates.at(v).iter().flat_map(|c| c.face) {
-                // One that does not count is no vertex.
-                if u != NONE {
-                    offsets[u as usize + 1] += 1;
-                    count += 1;
-                }
-            }
-            count
+        let depends_on = |v: u32| {
+            let complete = candidates.are_complete(v).then(|| candidates.at(v));
+            complete.into_iter().flatten().flat_map(Candidate::upwind)
         };
-        let waiting: Vec<Option<u32>> = (0..vertices)
-            .map(|v| candidates.are_complete(v).then(|| count(v, &mut offsets)))
-            .collect();
-        for v in 0..phi.len() {
-            offsets[v + 1] += offsets[v];
-        }
-        let mut next = offsets.clone();
-        let mut dependents = vec![0; offsets[phi.len()] as usize];
-        for v in (0..vertices).filter(|v| candidates.are_complete(*v)) {
-            for u in candidates.at(v).iter().flat_map(|c| c.face) {
-                if u != NONE {
-                    let slot = &mut next[u as usize];
-                    dependents[*slot as usize] = v;
-                    *slot += 1;
-                }
-            }
-        }
+        let waiting = (0..vertices).into_par_iter().map(|v| {
+            let count = || depends_on(v).count() as u32;
+            candidates.are_complete(v).then(count)
+        });
+        let waiting = waiting.collect();
+        let Transpose {
+            offsets,
+            entries: dependents,
+        } = Transpose::new(phi.len(), |v| depends_on(v).map(move |u| (u, v)));
         let winners = Self {
             phi: phi.iter().map(|time| time.share()).collect(),
-            stencils: (0..vertices).map(|_| SharedStencil::fixed()).collect(),
+            stencils: (0..vertices)
+                .into_par_iter()
+                .map(|_| SharedStencil::fixed())
+                .collect(),
             mesh,
             inv_gamma,
             candidates,
