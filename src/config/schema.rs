@@ -7,11 +7,13 @@
 use super::value::{Located, Value};
 
 /// Keys of other programs, and what they are called here.
-const MEANT: [(&str, &str); 4] = [
+const MEANT: [(&str, &str); 6] = [
     ("fk.time", "fk.duration"),
     ("fk.end", "fk.duration"),
     ("fk.t_end", "fk.duration"),
     ("fk.dx", "fk.grid.spacing"),
+    ("gradient.mode", "inversion.gradient"),
+    ("gradient.method", "inversion.gradient"),
 ];
 
 /// A table of the configuration file.

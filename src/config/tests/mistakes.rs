@@ -44,6 +44,18 @@ fn a_key_of_a_list_is_suggested_with_its_number() {
     assert!(text.contains("did you mean `source.1.time`?"), "{text}");
 }
 
+/// Bug: `fk.model` was suggested.
+#[test]
+fn the_mode_of_gradients_is_suggested_where_it_is() {
+    for key in ["gradient.mode", "gradient.method"] {
+        let text = message(CASE, &[(key, "adjoint")]);
+        assert!(
+            text.contains("did you mean `inversion.gradient`?"),
+            "{text}"
+        );
+    }
+}
+
 #[test]
 fn keys_of_another_kind_of_mesh_are_named() {
     let slab = [
