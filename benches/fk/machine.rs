@@ -32,7 +32,7 @@ pub fn bandwidth(threads: usize) -> f64 {
 
 /// Results of a·b + c in f32 (f64: half as many) in a nanosecond on some threads, by registers of
 /// AVX-512 that do not wait for one another.
-/// `None`: it has none.
+/// `None`: the machine has no AVX-512.
 pub fn peak(threads: usize) -> Option<f64> {
     const TURNS: usize = 20_000_000;
     if SimdLevel::best() != SimdLevel::Avx512 {

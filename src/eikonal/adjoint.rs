@@ -17,13 +17,11 @@ use super::levels::{Levels, NONE, News, Visit};
 use super::on_device::levels;
 use super::shared_cycle::{self, Side};
 use super::tangent::Members;
+use super::transpose::CHUNK;
 use super::upwind::{SharedCycle, UpwindStencil};
 use crate::comm::Communicator;
 use crate::comm::halo::Traffic;
 use crate::real::Real;
-
-/// Vertices per task at least.
-const CHUNK: usize = 4096;
 
 impl<T: Real> Eikonal<T> {
     /// φ̄ of every local vertex (ghosts included): on entry the derivative of the function with
@@ -40,17 +38,14 @@ impl<T: Real> Eikonal<T> {
         if self.adjoint_on_device(comm, solution, downwind, phi_bar) {
             return;
         }
-        let is_complete = self.exchange_seeds(comm, downwind, phi_bar, traffic);
-        let graph = Pull {
-            stencils: &solution.stencils,
-            downwind,
-            phi_bar: phi_bar.iter().map(|x| x.share()).collect(),
-        };
         if comm.size() == 1 {
+            let graph = Pull::new(solution, downwind, phi_bar);
             self.against_the_order(solution, &graph);
             graph.take(phi_bar);
             return;
         }
+        let is_complete = self.exchange_seeds(comm, downwind, phi_bar, traffic);
+        let graph = Pull::new(solution, downwind, phi_bar);
         let waiting = (0u32..)
             .zip(&is_complete)
             .map(|(u, complete)| complete.then(|| downwind.count(u)));
@@ -132,9 +127,6 @@ impl<T: Real> Eikonal<T> {
     ) -> Vec<bool> {
         let owned = self.mesh.owned;
         let mut is_complete = vec![true; phi_bar.len()];
-        if comm.size() == 1 {
-            return is_complete;
-        }
         is_complete[owned..].fill(false);
         let all: Vec<u32> = (0..owned as u32).collect();
         let seeds: Vec<f64> = all
@@ -177,7 +169,15 @@ struct Pull<'a> {
     phi_bar: Vec<<f64 as Real>::Shared>,
 }
 
-impl Pull<'_> {
+impl<'a> Pull<'a> {
+    fn new<T: Real>(solution: &'a Solution<T>, downwind: &'a Downwind, phi_bar: &[f64]) -> Self {
+        Self {
+            stencils: &solution.stencils,
+            downwind,
+            phi_bar: phi_bar.iter().map(|x| x.share()).collect(),
+        }
+    }
+
     #[inline(always)]
     fn stencil(&self, v: u32) -> &UpwindStencil {
         let v = v as usize;
@@ -198,9 +198,7 @@ impl Pull<'_> {
         }
         sum
     }
-}
 
-impl Pull<'_> {
     /// φ̄ of `members` that depend on each other: (I − G)ᵀ φ̄ = what others add.
     fn of_cycle<T: Real>(&self, solution: &Solution<T>, members: &[u32]) -> Vec<f64> {
         let members = Members::new(members);

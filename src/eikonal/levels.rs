@@ -8,8 +8,8 @@ use std::sync::{Mutex, PoisonError, RwLock};
 
 use crate::team::{Barrier, Team};
 
-/// Vertices of a level that a thread comes for at a time.
-const SHARE: usize = 32;
+/// Vertices of a level that a thread takes at a time.
+pub const SHARE: usize = 32;
 
 /// No vertex, no cycle, no candidate.
 pub const NONE: u32 = u32::MAX;

@@ -3,6 +3,7 @@
 use std::ops::Range;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering::Relaxed};
 
+use super::levels::SHARE;
 use super::local_solver::Stencil;
 use crate::real::Real;
 use crate::team::{Barrier, Team};
@@ -108,9 +109,6 @@ pub struct CausalOrder {
     pub cycles: Vec<Range<usize>>,
     pub rounds: Vec<Round>,
 }
-
-/// Vertices of a level that a thread takes at a time.
-const SHARE: usize = 32;
 
 impl CausalOrder {
     /// Calls `level` with all vertices of each of the `levels` (ranges of [`vertices`](Self::vertices)),

@@ -281,7 +281,8 @@ impl<'a, T: Real> EikonalMisfit<'a, T> {
         let terms = self.gradient_terms(solution, parameters, phi_bar);
         let width = self.width();
         let zero = || vec![0.0f64; width];
-        let parts = || terms.par_iter().with_min_len(TERMS);
+        // Not more sums in all than terms, however many parameters there are.
+        let parts = || terms.par_iter().with_min_len(TERMS.max(width));
         let bounds = parts()
             .fold(zero, |mut bounds, (k, x)| {
                 bounds[*k] = bounds[*k].max(x.abs());

@@ -1,9 +1,10 @@
 //! Several steps of one tile, as a wave over its layers.
 //!
 //! Level 1 takes the tile from step n to n + 1, level 2 on to n + 2, … When level 1 is at layer l,
-//! level 2 is at l − reach, and so on, so that a layer stays in the cache for all levels. Two copies
-//! of u alternate between levels; gates are local and stay in place. Ghosts are computed as far as
-//! later levels need them.
+//! level 2 is at l − reach, and so on, so that a layer stays in the cache for all levels. Of small
+//! layers each level takes some at once, which changes nothing in that. Two copies of u alternate
+//! between levels; gates are local and stay in place. Ghosts are computed as far as later levels
+//! need them.
 
 use std::ops::Range;
 
